@@ -1,0 +1,1 @@
+//! Typed client of a Temporal server: connection, handles, data conversion.

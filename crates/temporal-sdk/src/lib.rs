@@ -1,0 +1,1 @@
+//! Durable execution for Rust: author, run, start and steer Temporal workflows.

@@ -1,0 +1,3 @@
+//! The embedded Temporal server as a program.
+
+fn main() {}

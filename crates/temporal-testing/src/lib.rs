@@ -1,0 +1,1 @@
+//! An embedded Temporal server in pure Rust that skips time, and test environments.
