@@ -1,1 +1,3 @@
 //! An embedded Temporal server in pure Rust that skips time, and test environments.
+
+pub mod server;

@@ -1,0 +1,3 @@
+//! The embedded server: a sans-IO [`engine`] and the gRPC services on top of it.
+
+pub mod engine;
