@@ -1,1 +1,6 @@
 //! Typed client of a Temporal server: connection, handles, data conversion.
+
+pub mod data;
+pub mod definition;
+
+pub use temporal_protos as protos;

@@ -1,0 +1,1 @@
+//! Running workflows and activities.
