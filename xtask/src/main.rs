@@ -6,7 +6,6 @@
 )]
 
 mod protos;
-mod render;
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,10 @@
 //! `protos/*.proto` from a descriptor set, and the Rust of `temporal-protos` from `protos/*.proto`.
 
-use crate::{render, root};
+mod model;
+mod payloads;
+mod render;
+
+use crate::root;
 use anyhow::{Context as _, bail};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
@@ -38,7 +42,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     find_protos(&protos, &mut files)?;
     files.sort();
     let set = protox::compile(&files, [&protos]).context("protos/ does not compile")?;
-    let generated = generate(&set)?;
+    let mut generated = generate(&set)?;
+    let model = model::Model::new(&set);
+    generated.insert(PathBuf::from("payloads.rs"), payloads::generate(&model));
     write_all(
         &root().join("crates/temporal-protos/src/generated"),
         &generated,

@@ -21,6 +21,7 @@
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 
+extern crate alloc;
 
 #[allow(
     missing_docs,
@@ -34,6 +35,9 @@
 )]
 #[rustfmt::skip]
 mod generated;
+
+pub mod any;
+pub mod payloads;
 
 /// The packages `temporal.api.*`: `temporal.api.common.v1.Payload` is `api::common::v1::Payload`.
 pub mod api {

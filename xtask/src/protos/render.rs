@@ -71,10 +71,19 @@ impl Out {
                 .map(|range| (range.start(), range.end() - 1)),
             &message.reserved_name,
         );
-        if message.options.as_ref().is_some_and(|options| options.deprecated()) {
+        if message
+            .options
+            .as_ref()
+            .is_some_and(prost_types::MessageOptions::deprecated)
+        {
             self.line("option deprecated = true;");
         }
-        let is_map = |nested: &&DescriptorProto| nested.options.as_ref().is_some_and(|options| options.map_entry());
+        let is_map = |nested: &&DescriptorProto| {
+            nested
+                .options
+                .as_ref()
+                .is_some_and(prost_types::MessageOptions::map_entry)
+        };
         for nested in message.nested_type.iter().filter(|nested| !is_map(nested)) {
             self.message(nested);
         }
@@ -111,7 +120,10 @@ impl Out {
             _ => "",
         };
         let entry = message.nested_type.iter().find(|nested| {
-            nested.options.as_ref().is_some_and(|options| options.map_entry())
+            nested
+                .options
+                .as_ref()
+                .is_some_and(prost_types::MessageOptions::map_entry)
                 && field.r#type() == Type::Message
                 && field.type_name().rsplit('.').next() == Some(nested.name())
         });
@@ -120,7 +132,11 @@ impl Out {
             kind = format!("map<{}, {}>", type_name(&entry.field[0]), type_name(&entry.field[1]));
         }
         let mut line = format!("{label}{kind} {} = {}", field.name(), field.number());
-        if field.options.as_ref().is_some_and(|options| options.deprecated()) {
+        if field
+            .options
+            .as_ref()
+            .is_some_and(prost_types::FieldOptions::deprecated)
+        {
             line.push_str(" [deprecated = true]");
         }
         line.push(';');
@@ -137,7 +153,10 @@ impl Out {
             &enumeration.reserved_name,
         );
         for value in &enumeration.value {
-            let deprecated = value.options.as_ref().is_some_and(|options| options.deprecated());
+            let deprecated = value
+                .options
+                .as_ref()
+                .is_some_and(prost_types::EnumValueOptions::deprecated);
             let suffix = if deprecated { " [deprecated = true]" } else { "" };
             self.line(&format!("{} = {}{suffix};", value.name(), value.number()));
         }
@@ -154,7 +173,10 @@ impl Out {
                 method.input_type(),
                 method.output_type()
             );
-            let deprecated = method.options.as_ref().is_some_and(|options| options.deprecated());
+            let deprecated = method
+                .options
+                .as_ref()
+                .is_some_and(prost_types::MethodOptions::deprecated);
             line.push_str(if deprecated {
                 " { option deprecated = true; }"
             } else {
