@@ -1,3 +1,4 @@
 //! An embedded Temporal server in pure Rust that skips time, and test environments.
 
+pub mod environment;
 pub mod server;
