@@ -1,3 +1,4 @@
 //! The embedded server: a sans-IO [`engine`] and the gRPC services on top of it.
 
 pub mod engine;
+pub mod visibility;
