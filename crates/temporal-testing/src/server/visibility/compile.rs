@@ -11,11 +11,19 @@ const DIVISION: &str = "TemporalNamespaceDivision";
 
 /// Reads and checks a query.
 pub(super) fn compile(text: &str, schema: &dyn Schema) -> Result<Query, QueryError> {
-    let Statement { filter, group_by, order_by, limit } = parser::parse(text)?;
+    let Statement {
+        filter,
+        group_by,
+        order_by,
+        limit,
+    } = parser::parse(text)?;
     if limit {
         return Err(QueryError::unsupported("'LIMIT' clause"));
     }
-    let mut compiler = Compiler { schema, names_division: false };
+    let mut compiler = Compiler {
+        schema,
+        names_division: false,
+    };
     let filter = filter.as_ref().map(|filter| compiler.condition(filter)).transpose()?;
     let group_by = match group_by.as_slice() {
         [] => false,
@@ -28,7 +36,11 @@ pub(super) fn compile(text: &str, schema: &dyn Schema) -> Result<Query, QueryErr
             }
             true
         }
-        _ => return Err(QueryError::unsupported("'GROUP BY' clause supports only a single field")),
+        _ => {
+            return Err(QueryError::unsupported(
+                "'GROUP BY' clause supports only a single field",
+            ));
+        }
     };
     for column in &order_by {
         compiler.column(column)?;
@@ -36,7 +48,11 @@ pub(super) fn compile(text: &str, schema: &dyn Schema) -> Result<Query, QueryErr
     if !order_by.is_empty() {
         return Err(QueryError::unsupported("'ORDER BY' clause"));
     }
-    Ok(Query { filter, group_by, names_division: compiler.names_division })
+    Ok(Query {
+        filter,
+        group_by,
+        names_division: compiler.names_division,
+    })
 }
 
 struct Compiler<'s> {
@@ -77,7 +93,10 @@ impl Compiler<'_> {
             }
             Expr::Column(_) => Err(QueryError::expression("incomplete expression")),
             Expr::Function => Err(QueryError::unsupported("function expression")),
-            other => Err(QueryError::unsupported(format!("expression of type {}", type_name(other)))),
+            other => Err(QueryError::unsupported(format!(
+                "expression of type {}",
+                type_name(other)
+            ))),
         }
     }
 
@@ -112,10 +131,26 @@ impl Compiler<'_> {
                 Filter::StartsWith { name, prefix }
             }
             (Operator::Equal | Operator::NotEqual, Some(value)) => Filter::Equal { name, value },
-            (Operator::Less, Some(value)) => Filter::Less { name, value, or_equal: false },
-            (Operator::LessOrEqual, Some(value)) => Filter::Less { name, value, or_equal: true },
-            (Operator::Greater, Some(value)) => Filter::Greater { name, value, or_equal: false },
-            (Operator::GreaterOrEqual, Some(value)) => Filter::Greater { name, value, or_equal: true },
+            (Operator::Less, Some(value)) => Filter::Less {
+                name,
+                value,
+                or_equal: false,
+            },
+            (Operator::LessOrEqual, Some(value)) => Filter::Less {
+                name,
+                value,
+                or_equal: true,
+            },
+            (Operator::Greater, Some(value)) => Filter::Greater {
+                name,
+                value,
+                or_equal: false,
+            },
+            (Operator::GreaterOrEqual, Some(value)) => Filter::Greater {
+                name,
+                value,
+                or_equal: true,
+            },
             (operator, _) => return Err(QueryError::unsupported(format!("operator '{}'", operator.text()))),
         };
         Ok(match operator {
@@ -126,7 +161,10 @@ impl Compiler<'_> {
 
     fn column(&mut self, expr: &Expr) -> Result<(String, AttributeType), QueryError> {
         let Expr::Column(name) = expr else {
-            return Err(QueryError::expression(format!("must be a column name but was {}", type_name(expr))));
+            return Err(QueryError::expression(format!(
+                "must be a column name but was {}",
+                type_name(expr)
+            )));
         };
         if name == DIVISION {
             self.names_division = true;
@@ -160,7 +198,7 @@ impl Scalar {
         let (shown, type_name) = match self {
             Scalar::Text(text) => (format!("{text:?}").replace("\\'", "'"), "string"),
             Scalar::Int(number) => (number.to_string(), "int64"),
-            Scalar::Float(number) => (show_float(*number, if number.fract() == 0.0 { 21 } else { 8 }), "float64"),
+            Scalar::Float(number) => (show_float(*number), "float64"),
             Scalar::Bool(value) => (value.to_string(), "bool"),
         };
         QueryError::expression(format!(
@@ -207,7 +245,10 @@ fn scalar(kind: AttributeType, expr: &Expr) -> Result<Scalar, QueryError> {
                 shown.join(", ")
             )))
         }
-        other => Err(QueryError::expression(format!("unexpected value type {}", type_name(other)))),
+        other => Err(QueryError::expression(format!(
+            "unexpected value type {}",
+            type_name(other)
+        ))),
     }
 }
 

@@ -53,7 +53,9 @@ impl Query {
         if !self.names_division && row.attribute("TemporalNamespaceDivision").is_some() {
             return false;
         }
-        self.filter.as_ref().is_none_or(|filter| filter.evaluate(row) == Some(true))
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.evaluate(row) == Some(true))
     }
 
     /// Whether a count is asked for by `ExecutionStatus`, the only grouping there is.
@@ -90,7 +92,10 @@ impl Filter {
             }
             Filter::In { name, values } => match row.attribute(name) {
                 Some(found) => Some(values.iter().any(|value| equal(&found, value))),
-                None => values.iter().any(|value| matches!(value, Value::KeywordList(_))).then_some(false),
+                None => values
+                    .iter()
+                    .any(|value| matches!(value, Value::KeywordList(_)))
+                    .then_some(false),
             },
             Filter::StartsWith { name, prefix } => match row.attribute(name)? {
                 Value::Keyword(found) => Some(found.starts_with(prefix.as_str())),
@@ -122,10 +127,15 @@ fn equal(found: &Value, asked: &Value) -> bool {
 }
 
 fn order(found: &Value, asked: &Value) -> Option<Ordering> {
-    #[expect(clippy::cast_precision_loss, reason = "comparing a whole number with a fraction, as SQL does")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "comparing a whole number with a fraction, as SQL does"
+    )]
     match (found, asked) {
         (Value::Keyword(found), Value::Keyword(asked)) => Some(found.cmp(asked)),
-        (Value::Int(found), Value::Int(asked)) | (Value::Datetime(found), Value::Datetime(asked)) => Some(found.cmp(asked)),
+        (Value::Int(found), Value::Int(asked)) | (Value::Datetime(found), Value::Datetime(asked)) => {
+            Some(found.cmp(asked))
+        }
         (Value::Int(found), Value::Double(asked)) => (*found as f64).partial_cmp(asked),
         (Value::Double(found), Value::Int(asked)) => found.partial_cmp(&(*asked as f64)),
         (Value::Double(found), Value::Double(asked)) => found.partial_cmp(asked),
@@ -143,5 +153,8 @@ fn has_words(found: &str, asked: &str) -> bool {
 }
 
 fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }

@@ -52,26 +52,115 @@ impl Kind {
 
 /// Words that are never names.
 const RESERVED: &[&str] = &[
-    "and", "as", "asc", "between", "binary", "by", "case", "collate", "convert", "create", "cross", "current_date",
-    "current_time", "current_timestamp", "database", "databases", "default", "delete", "desc", "describe", "distinct",
-    "div", "drop", "else", "end", "escape", "exists", "explain", "false", "for", "force", "from", "group", "having",
-    "if", "ignore", "in", "index", "inner", "insert", "interval", "into", "is", "join", "key", "left", "like", "limit",
-    "localtime", "localtimestamp", "lock", "match", "maxvalue", "mod", "natural", "next", "not", "null", "on", "or",
-    "order", "outer", "procedure", "regexp", "rename", "replace", "right", "rlike", "schema", "select", "separator",
-    "set", "show", "starts_with", "straight_join", "substr", "substring", "table", "tables", "then", "to", "true",
-    "union", "unique", "update", "use", "using", "utc_date", "utc_time", "utc_timestamp", "values", "when", "where",
+    "and",
+    "as",
+    "asc",
+    "between",
+    "binary",
+    "by",
+    "case",
+    "collate",
+    "convert",
+    "create",
+    "cross",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "database",
+    "databases",
+    "default",
+    "delete",
+    "desc",
+    "describe",
+    "distinct",
+    "div",
+    "drop",
+    "else",
+    "end",
+    "escape",
+    "exists",
+    "explain",
+    "false",
+    "for",
+    "force",
+    "from",
+    "group",
+    "having",
+    "if",
+    "ignore",
+    "in",
+    "index",
+    "inner",
+    "insert",
+    "interval",
+    "into",
+    "is",
+    "join",
+    "key",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "lock",
+    "match",
+    "maxvalue",
+    "mod",
+    "natural",
+    "next",
+    "not",
+    "null",
+    "on",
+    "or",
+    "order",
+    "outer",
+    "procedure",
+    "regexp",
+    "rename",
+    "replace",
+    "right",
+    "rlike",
+    "schema",
+    "select",
+    "separator",
+    "set",
+    "show",
+    "starts_with",
+    "straight_join",
+    "substr",
+    "substring",
+    "table",
+    "tables",
+    "then",
+    "to",
+    "true",
+    "union",
+    "unique",
+    "update",
+    "use",
+    "using",
+    "utc_date",
+    "utc_time",
+    "utc_timestamp",
+    "values",
+    "when",
+    "where",
     "xor",
 ];
 
 /// Longest first: the first that fits is taken.
 const SYMBOLS: &[&str] = &[
-    "<=>", "->>", "<=", ">=", "!=", "<>", "<<", ">>", "->", "&&", "||", "=", "<", ">", "(", ")", ",", ".", ";", "+", "-",
-    "*", "/", "%", "&", "|", "^", "~", "!",
+    "<=>", "->>", "<=", ">=", "!=", "<>", "<<", ">>", "->", "&&", "||", "=", "<", ">", "(", ")", ",", ".", ";", "+",
+    "-", "*", "/", "%", "&", "|", "^", "~", "!",
 ];
 
 /// The tokens of a query; the last is [`Kind::End`], or [`Kind::Invalid`] where reading stopped.
 pub(super) fn tokens(query: &str) -> Vec<Token> {
-    let mut lexer = Lexer { query, at: 0, placeholders: 0 };
+    let mut lexer = Lexer {
+        query,
+        at: 0,
+        placeholders: 0,
+    };
     let mut tokens = Vec::new();
     loop {
         let kind = lexer.next_kind();
@@ -96,8 +185,14 @@ impl Lexer<'_> {
 
     fn next_kind(&mut self) -> Kind {
         self.skip_blanks();
-        let Some(first) = self.rest().chars().next() else { return Kind::End };
-        if let Some(quoted) = self.rest().strip_prefix(['b', 'B']).and_then(|rest| rest.strip_prefix('\'')) {
+        let Some(first) = self.rest().chars().next() else {
+            return Kind::End;
+        };
+        if let Some(quoted) = self
+            .rest()
+            .strip_prefix(['b', 'B'])
+            .and_then(|rest| rest.strip_prefix('\''))
+        {
             let digits = quoted.bytes().take_while(|byte| matches!(byte, b'0' | b'1')).count();
             if digits > 0 && quoted[digits..].starts_with('\'') {
                 let bits = quoted[..digits].to_owned();
@@ -118,7 +213,13 @@ impl Lexer<'_> {
             }
             ':' => {
                 let length = 1 + self.rest()[1..].bytes().take_while(|byte| is_name_byte(*byte)).count();
-                self.take(length, |text| if length > 1 { Kind::Opaque(text) } else { Kind::Invalid(text) })
+                self.take(length, |text| {
+                    if length > 1 {
+                        Kind::Opaque(text)
+                    } else {
+                        Kind::Invalid(text)
+                    }
+                })
             }
             _ => match SYMBOLS.iter().find(|symbol| self.rest().starts_with(**symbol)) {
                 Some(symbol) => {
@@ -174,7 +275,12 @@ impl Lexer<'_> {
 
     fn number(&mut self) -> Kind {
         let bytes = self.rest().as_bytes();
-        let digits = |from: usize| from + bytes[from.min(bytes.len())..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let digits = |from: usize| {
+            from + bytes[from.min(bytes.len())..]
+                .iter()
+                .take_while(|b| b.is_ascii_digit())
+                .count()
+        };
         if bytes.len() > 2 && bytes[0] == b'0' && matches!(bytes[1], b'x' | b'X') {
             let length = 2 + bytes[2..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
             return self.take(length, Kind::Opaque);
@@ -193,10 +299,11 @@ impl Lexer<'_> {
                 length = end;
             }
         }
-        if bytes.get(length).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') {
-            let kind = self.take(length, Kind::Invalid);
-            self.at += 1;
-            return kind;
+        if bytes
+            .get(length)
+            .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        {
+            return self.take(length, Kind::Invalid);
         }
         self.take(length, if float { Kind::Float } else { Kind::Integer })
     }

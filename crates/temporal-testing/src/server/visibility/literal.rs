@@ -51,10 +51,15 @@ pub fn parse_duration(text: &str) -> Option<i64> {
         return None;
     }
     while !rest.is_empty() {
-        let digits = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+        let digits = rest
+            .bytes()
+            .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
+            .count();
         let number: f64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
-        let letters = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let letters = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
         total += number * nanos_per(&rest[..letters])?;
         rest = &rest[letters..];
     }
@@ -80,14 +85,20 @@ fn parse_clock(text: &str) -> Option<i64> {
     let mut parts = text.split(':');
     let mut part = |max: i64| {
         let digits = parts.next()?;
-        let number: i64 = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+        let number: i64 = digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| digits.parse().ok())??;
         (number <= max).then_some(number)
     };
     let (hours, minutes, seconds) = (part(i64::MAX)?, part(59)?, part(59)?);
     if parts.next().is_some() {
         return None;
     }
-    hours.checked_mul(3600)?.checked_add(minutes * 60 + seconds)?.checked_mul(1_000_000_000)
+    hours
+        .checked_mul(3600)?
+        .checked_add(minutes * 60 + seconds)?
+        .checked_mul(1_000_000_000)
 }
 
 /// The status with a name, `Running` or `WORKFLOW_EXECUTION_STATUS_RUNNING`.
@@ -95,7 +106,9 @@ pub(super) fn parse_status(name: &str) -> Option<WorkflowExecutionStatus> {
     if let Some(status) = WorkflowExecutionStatus::from_str_name(name) {
         return Some(status);
     }
-    (0..=8).filter_map(|number| WorkflowExecutionStatus::try_from(number).ok()).find(|status| status_name(*status) == name)
+    (0..=8)
+        .filter_map(|number| WorkflowExecutionStatus::try_from(number).ok())
+        .find(|status| status_name(*status) == name)
 }
 
 /// The short name of a status, `ContinuedAsNew`.
@@ -121,10 +134,22 @@ mod tests {
     fn datetimes_are_strict() {
         assert_eq!(parse_datetime("1970-01-01T00:00:01Z"), Some(1_000_000_000));
         assert_eq!(parse_datetime("1970-01-01T01:00:00.5+01:00"), Some(500_000_000));
-        assert_eq!(parse_datetime("2026-01-02T03:04:05.123456789Z").map(|nanos| nanos % 1_000_000_000), Some(123_456_789));
+        assert_eq!(
+            parse_datetime("2026-01-02T03:04:05.123456789Z").map(|nanos| nanos % 1_000_000_000),
+            Some(123_456_789)
+        );
         for wrong in [
-            "", "abc", "2026-01-02", "2026-01-02 03:04:05", "2026-01-02T03:04:05", "2026-01-02t03:04:05z", "2026-01-02T03:04Z",
-            "2026-02-30T03:04:05Z", "1767323045000000000", "2026-01-02T03:04:05Z[UTC]", "２026-01-02T03:04:05Z",
+            "",
+            "abc",
+            "2026-01-02",
+            "2026-01-02 03:04:05",
+            "2026-01-02T03:04:05",
+            "2026-01-02t03:04:05z",
+            "2026-01-02T03:04Z",
+            "2026-02-30T03:04:05Z",
+            "1767323045000000000",
+            "2026-01-02T03:04:05Z[UTC]",
+            "２026-01-02T03:04:05Z",
         ] {
             assert_eq!(parse_datetime(wrong), None, "{wrong}");
         }
@@ -134,12 +159,36 @@ mod tests {
     fn durations_in_every_form() {
         const HOUR: i64 = 3_600_000_000_000;
         for (text, nanos) in [
-            ("1h", HOUR), ("1h30m", HOUR * 3 / 2), ("1d", 24 * HOUR), ("1.5d", 36 * HOUR), ("1d2h", 26 * HOUR), ("-1h", -HOUR),
-            ("1", 1), ("0", 0), ("01:00:00", HOUR), ("1:2:3", HOUR + 123_000_000_000), ("100:00:00", 100 * HOUR), ("5ms", 5_000_000),
+            ("1h", HOUR),
+            ("1h30m", HOUR * 3 / 2),
+            ("1d", 24 * HOUR),
+            ("1.5d", 36 * HOUR),
+            ("1d2h", 26 * HOUR),
+            ("-1h", -HOUR),
+            ("1", 1),
+            ("0", 0),
+            ("01:00:00", HOUR),
+            ("1:2:3", HOUR + 123_000_000_000),
+            ("100:00:00", 100 * HOUR),
+            ("5ms", 5_000_000),
         ] {
             assert_eq!(parse_duration(text), Some(nanos), "{text}");
         }
-        for wrong in ["", "foo", "1x", "1w", "00:61:00", "1:2", "1:2:3:4", "h", "1h2", "999999999999999h", "-", ".", "1..5h"] {
+        for wrong in [
+            "",
+            "foo",
+            "1x",
+            "1w",
+            "00:61:00",
+            "1:2",
+            "1:2:3:4",
+            "h",
+            "1h2",
+            "999999999999999h",
+            "-",
+            ".",
+            "1..5h",
+        ] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
     }
@@ -147,7 +196,10 @@ mod tests {
     #[test]
     fn statuses_by_both_names() {
         assert_eq!(parse_status("TimedOut"), Some(WorkflowExecutionStatus::TimedOut));
-        assert_eq!(parse_status("WORKFLOW_EXECUTION_STATUS_PAUSED"), Some(WorkflowExecutionStatus::Paused));
+        assert_eq!(
+            parse_status("WORKFLOW_EXECUTION_STATUS_PAUSED"),
+            Some(WorkflowExecutionStatus::Paused)
+        );
         assert_eq!(parse_status("running"), None);
     }
 }

@@ -17,7 +17,11 @@ pub struct Position {
 
 impl Position {
     fn key(&self) -> (Reverse<i64>, Reverse<i64>, &str) {
-        (Reverse(self.close_time.unwrap_or(i64::MAX)), Reverse(self.start_time), &self.run_id)
+        (
+            Reverse(self.close_time.unwrap_or(i64::MAX)),
+            Reverse(self.start_time),
+            &self.run_id,
+        )
     }
 }
 
@@ -47,15 +51,32 @@ pub struct PageToken {
 impl PageToken {
     /// The token that continues after a row.
     pub fn after(position: &Position) -> Vec<u8> {
-        let Position { close_time, start_time, run_id } = position.clone();
+        let Position {
+            close_time,
+            start_time,
+            run_id,
+        } = position.clone();
         // A struct of numbers and a string always serializes.
-        serde_json::to_vec(&PageToken { close_time, start_time, run_id }).unwrap_or_default()
+        serde_json::to_vec(&PageToken {
+            close_time,
+            start_time,
+            run_id,
+        })
+        .unwrap_or_default()
     }
 
     /// The position a token stands for; `None` when it is none of ours.
     pub fn read(token: &[u8]) -> Option<Position> {
-        let PageToken { close_time, start_time, run_id } = serde_json::from_slice(token).ok()?;
-        Some(Position { close_time, start_time, run_id })
+        let PageToken {
+            close_time,
+            start_time,
+            run_id,
+        } = serde_json::from_slice(token).ok()?;
+        Some(Position {
+            close_time,
+            start_time,
+            run_id,
+        })
     }
 }
 
@@ -66,7 +87,10 @@ pub fn page<T>(
     after: Option<&Position>,
     size: usize,
 ) -> (Vec<T>, Vec<u8>) {
-    let mut rows: Vec<_> = rows.into_iter().filter(|(position, _)| after.is_none_or(|after| position > after)).collect();
+    let mut rows: Vec<_> = rows
+        .into_iter()
+        .filter(|(position, _)| after.is_none_or(|after| position > after))
+        .collect();
     rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     let more = rows.len() > size;
     rows.truncate(size);
@@ -82,7 +106,11 @@ mod tests {
     use super::*;
 
     fn position(close_time: Option<i64>, start_time: i64, run_id: &str) -> Position {
-        Position { close_time, start_time, run_id: run_id.to_owned() }
+        Position {
+            close_time,
+            start_time,
+            run_id: run_id.to_owned(),
+        }
     }
 
     #[test]
@@ -105,7 +133,16 @@ mod tests {
             }
             after = Some(PageToken::read(&token).unwrap());
         }
-        assert_eq!(seen, ["open, new", "open, new, by id", "open, old", "closed last", "closed first"]);
+        assert_eq!(
+            seen,
+            [
+                "open, new",
+                "open, new, by id",
+                "open, old",
+                "closed last",
+                "closed first"
+            ]
+        );
     }
 
     #[test]

@@ -156,16 +156,28 @@ impl Parser {
     }
 
     fn expect_word(&mut self, word: &str) -> Parsed<()> {
-        if self.eat_word(word) { Ok(()) } else { Err(self.syntax_error()) }
+        if self.eat_word(word) {
+            Ok(())
+        } else {
+            Err(self.syntax_error())
+        }
     }
 
     fn expect_symbol(&mut self, symbol: &str) -> Parsed<()> {
-        if self.eat_symbol(symbol) { Ok(()) } else { Err(self.syntax_error()) }
+        if self.eat_symbol(symbol) {
+            Ok(())
+        } else {
+            Err(self.syntax_error())
+        }
     }
 
     fn syntax_error(&self) -> QueryError {
         let token = &self.tokens[self.next.min(self.tokens.len() - 1)];
-        let near = token.kind.near().map(|near| format!(" near '{near}'")).unwrap_or_default();
+        let near = token
+            .kind
+            .near()
+            .map(|near| format!(" near '{near}'"))
+            .unwrap_or_default();
         QueryError(format!(
             "malformed SQL query: syntax error at position {}{near}",
             self.offset + token.end + 2
@@ -211,7 +223,11 @@ impl Parser {
         }
         self.locking()?;
         self.eat_symbol(";");
-        if *self.peek() == Kind::End { Ok(statement) } else { Err(self.syntax_error()) }
+        if *self.peek() == Kind::End {
+            Ok(statement)
+        } else {
+            Err(self.syntax_error())
+        }
     }
 
     /// `FOR UPDATE` and `LOCK IN SHARE MODE` are accepted and mean nothing.
@@ -272,6 +288,9 @@ impl Parser {
             self.skip_brackets()?;
             return Ok(Expr::Other("*sqlparser.ExistsExpr"));
         }
+        if self.eat_word("default") {
+            return Ok(Expr::Other("*sqlparser.Default"));
+        }
         let left = self.value()?;
         let condition = self.comparison(left)?;
         if !self.eat_word("is") {
@@ -285,7 +304,10 @@ impl Parser {
         } else {
             return Err(self.syntax_error());
         };
-        Ok(Expr::Is { left: Box::new(condition), what })
+        Ok(Expr::Is {
+            left: Box::new(condition),
+            what,
+        })
     }
 
     fn comparison(&mut self, left: Expr) -> Parsed<Expr> {
@@ -330,7 +352,12 @@ impl Parser {
         let from = self.value()?;
         self.expect_word("and")?;
         let to = self.value()?;
-        Ok(Expr::Between { not, left: Box::new(left), from: Box::new(from), to: Box::new(to) })
+        Ok(Expr::Between {
+            not,
+            left: Box::new(left),
+            from: Box::new(from),
+            to: Box::new(to),
+        })
     }
 
     fn value(&mut self) -> Parsed<Expr> {
@@ -382,10 +409,16 @@ impl Parser {
             Kind::Word("false") => Expr::Bool(false),
             Kind::Word(
                 "current_date" | "current_time" | "current_timestamp" | "localtime" | "localtimestamp" | "utc_date"
-                | "utc_time" | "utc_timestamp" | "if" | "left" | "right" | "replace" | "convert" | "substr" | "substring"
-                | "database" | "schema" | "match",
+                | "utc_time" | "utc_timestamp" | "if" | "left" | "right" | "replace" | "convert" | "substr"
+                | "substring" | "database" | "schema" | "match",
             ) => return self.word_function(),
             Kind::Word("case") => return self.case(),
+            Kind::Word("values") => {
+                self.bump();
+                self.expect_symbol("(")?;
+                self.skip_brackets()?;
+                return Ok(Expr::Other("*sqlparser.ValuesFuncExpr"));
+            }
             Kind::Word("interval") => {
                 self.bump();
                 self.value()?;
@@ -406,7 +439,9 @@ impl Parser {
     fn name(&mut self) -> Parsed<Expr> {
         let mut name = String::new();
         for part in 0..3 {
-            let Kind::Name(found) = self.peek() else { return Err(self.syntax_error()) };
+            let Kind::Name(found) = self.peek() else {
+                return Err(self.syntax_error());
+            };
             name.push_str(found);
             self.bump();
             if part == 2 || !matches!(self.peek(), Kind::Symbol(".")) || !matches!(self.peek_second(), Kind::Name(_)) {
@@ -491,7 +526,11 @@ fn chain(first: Expr, mut rest: Vec<Expr>, make: impl FnOnce(Vec<Expr>) -> Expr)
 }
 
 fn compare(operator: Operator, left: Expr, right: Expr) -> Expr {
-    Expr::Compare { operator, left: Box::new(left), right: Box::new(right) }
+    Expr::Compare {
+        operator,
+        left: Box::new(left),
+        right: Box::new(right),
+    }
 }
 
 fn negated(digits: String) -> String {

@@ -104,7 +104,9 @@ pub struct SystemSchema;
 
 impl Schema for SystemSchema {
     fn attribute_type(&self, name: &str) -> Option<AttributeType> {
-        SYSTEM.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+        let known = SYSTEM.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+        // Schedules are workflows too, and known to queries by their own id.
+        known.or_else(|| (name == "ScheduleId").then_some(AttributeType::Keyword))
     }
 }
 

@@ -43,7 +43,11 @@ impl Value {
     /// # Errors
     /// When the payload is not JSON or holds another type; the message is the real server's.
     pub fn from_payload(name: &str, kind: AttributeType, payload: &Payload) -> Result<Option<Value>, ValueError> {
-        let error = |shown: String| ValueError { name: name.to_owned(), kind, shown };
+        let error = |shown: String| ValueError {
+            name: name.to_owned(),
+            kind,
+            shown,
+        };
         let encoding = payload.metadata.get("encoding").map(|encoding| &encoding[..]);
         match encoding {
             Some(b"binary/null") => return Ok(None),
@@ -103,17 +107,16 @@ fn scalar(kind: AttributeType, json: &Json) -> Option<Value> {
     }
 }
 
-/// A floating-point number as messages of the server show it: the shortest digits, an exponent beneath 10^-4 and from 10^21.
-///
-/// Numbers that came out of JSON or a query and have a fraction show an exponent of at least two digits.
-pub(super) fn show_float(number: f64, exponent_from: i32) -> String {
+/// A floating-point number as messages of the server show it: the shortest digits; beneath 10^-4 and from 10^6 with an
+/// exponent of at least two digits.
+pub(super) fn show_float(number: f64) -> String {
     if number == 0.0 || !number.is_finite() {
         return number.to_string();
     }
     let scientific = format!("{number:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..exponent_from).contains(&exponent) {
+    if (-4..6).contains(&exponent) {
         return number.to_string();
     }
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -124,11 +127,14 @@ fn show_json(json: &Json) -> String {
     match json {
         Json::Null => "<nil>".to_owned(),
         Json::Bool(value) => value.to_string(),
-        Json::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |number| show_float(number, 21)),
+        Json::Number(number) => number.as_f64().map_or_else(|| number.to_string(), show_float),
         Json::String(text) => text.clone(),
         Json::Array(items) => format!("[{}]", items.iter().map(show_json).collect::<Vec<_>>().join(" ")),
         Json::Object(fields) => {
-            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}:{}", show_json(value))).collect();
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|(name, value)| format!("{name}:{}", show_json(value)))
+                .collect();
             format!("map[{}]", fields.join(" "))
         }
     }
@@ -143,7 +149,10 @@ fn show_bytes(bytes: &[u8]) -> String {
 fn show_payload(payload: &Payload) -> String {
     let mut fields = Vec::new();
     for (name, value) in &payload.metadata {
-        fields.push(format!("metadata:{{key:{name:?}  value:{:?}}}", String::from_utf8_lossy(value)));
+        fields.push(format!(
+            "metadata:{{key:{name:?}  value:{:?}}}",
+            String::from_utf8_lossy(value)
+        ));
     }
     if !payload.data.is_empty() {
         let mut data = String::new();
@@ -188,8 +197,16 @@ mod tests {
             (AttributeType::Int, "5", Value::Int(5)),
             (AttributeType::Double, "1.5", Value::Double(1.5)),
             (AttributeType::Bool, "true", Value::Bool(true)),
-            (AttributeType::Datetime, r#""1970-01-01T00:00:01Z""#, Value::Datetime(1_000_000_000)),
-            (AttributeType::KeywordList, r#"["a","b"]"#, Value::KeywordList(vec!["a".into(), "b".into()])),
+            (
+                AttributeType::Datetime,
+                r#""1970-01-01T00:00:01Z""#,
+                Value::Datetime(1_000_000_000),
+            ),
+            (
+                AttributeType::KeywordList,
+                r#"["a","b"]"#,
+                Value::KeywordList(vec!["a".into(), "b".into()]),
+            ),
         ] {
             let read = Value::from_payload("A", kind, &payload(json)).unwrap().unwrap();
             assert_eq!(read, value);
@@ -202,7 +219,10 @@ mod tests {
     #[test]
     fn nothing_unsets_and_a_list_of_one_is_a_value() {
         for json in ["null", "[]"] {
-            assert_eq!(Value::from_payload("A", AttributeType::Keyword, &payload(json)), Ok(None));
+            assert_eq!(
+                Value::from_payload("A", AttributeType::Keyword, &payload(json)),
+                Ok(None)
+            );
         }
         assert_eq!(
             Value::from_payload("A", AttributeType::Keyword, &payload(r#"["a"]"#)),
