@@ -1,5 +1,8 @@
 //! Durable execution for Rust: author, run, start and steer Temporal workflows.
 
+// The macros write `::temporal_sdk::…`, in this crate too.
+extern crate self as temporal_sdk;
+
 pub mod activity;
 pub mod worker;
 pub mod workflow;

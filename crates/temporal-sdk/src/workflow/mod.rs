@@ -1,1 +1,7 @@
 //! Authoring workflows.
+
+mod definition;
+pub(crate) mod host;
+pub(crate) mod registry;
+
+pub use definition::Workflow;
