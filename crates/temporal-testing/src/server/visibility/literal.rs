@@ -39,6 +39,11 @@ pub fn parse_duration(text: &str) -> Option<i64> {
     if text.contains(':') {
         return parse_clock(text);
     }
+    parse_units(text, true)
+}
+
+/// Nanoseconds of numbers with units, `1h30m`; `days` says whether `d` is a unit.
+pub(crate) fn parse_units(text: &str, days: bool) -> Option<i64> {
     let (negative, mut rest) = match text.strip_prefix(['-', '+']) {
         Some(rest) => (text.starts_with('-'), rest),
         None => (false, text),
@@ -60,7 +65,11 @@ pub fn parse_duration(text: &str) -> Option<i64> {
         let letters = rest
             .find(|c: char| c.is_ascii_digit() || c == '.')
             .unwrap_or(rest.len());
-        total += number * nanos_per(&rest[..letters])?;
+        let unit = &rest[..letters];
+        if unit == "d" && !days {
+            return None;
+        }
+        total += number * nanos_per(unit)?;
         rest = &rest[letters..];
     }
     let nanos = if negative { -total } else { total };

@@ -13,6 +13,7 @@ mod schema;
 mod value;
 
 pub use self::filter::{Attributes, Query};
+pub(crate) use self::literal::parse_units;
 pub use self::literal::{parse_datetime, parse_duration};
 pub use self::page::{PageToken, Position, page};
 pub use self::schema::{AttributeType, Schema, SystemSchema, system_attributes};
