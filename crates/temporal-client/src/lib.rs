@@ -2,5 +2,6 @@
 
 pub mod data;
 pub mod definition;
+pub mod failure;
 
 pub use temporal_protos as protos;

@@ -1,0 +1,113 @@
+//! Failures to protobuf messages and back, and the payloads inside them.
+
+use super::parts::Parts;
+use super::tree::each;
+use super::{
+    ActivityError, ApplicationError, CancelledError, ChildWorkflowError, Failure, NexusHandlerError,
+    NexusOperationError, ResetWorkflowError, ServerError, TerminatedError, TimeoutError,
+};
+use crate::data::PayloadConverter;
+use std::sync::Arc;
+use temporal_protos::api::common::v1::{Payload, Payloads};
+use temporal_protos::api::failure::v1 as proto;
+use temporal_protos::api::failure::v1::failure::FailureInfo;
+
+/// What this SDK signs its failures with.
+const SOURCE: &str = "RustSDK";
+
+/// The last segment of a Rust type name, without generics: `core::num::ParseIntError` is `ParseIntError`.
+#[must_use]
+pub fn short_type_name(full: &str) -> &str {
+    let plain = full.split_once('<').map_or(full, |(plain, _)| plain);
+    plain.rsplit("::").next().unwrap_or(plain)
+}
+
+pub(super) fn to_message(failure: &Failure) -> proto::Failure {
+    let info = match failure {
+        Failure::Application(error) => FailureInfo::ApplicationFailureInfo(error.parts().info.clone()),
+        Failure::Cancelled(error) => FailureInfo::CanceledFailureInfo(error.parts().info.clone()),
+        Failure::Timeout(error) => FailureInfo::TimeoutFailureInfo(error.parts().info.clone()),
+        Failure::Terminated(error) => FailureInfo::TerminatedFailureInfo(error.parts().info.clone()),
+        Failure::Server(error) => FailureInfo::ServerFailureInfo(error.parts().info),
+        Failure::ResetWorkflow(error) => FailureInfo::ResetWorkflowFailureInfo(error.parts().info.clone()),
+        Failure::Activity(error) => FailureInfo::ActivityFailureInfo(error.parts().info.clone()),
+        Failure::ChildWorkflow(error) => FailureInfo::ChildWorkflowExecutionFailureInfo(error.parts().info.clone()),
+        Failure::NexusOperation(error) => FailureInfo::NexusOperationExecutionFailureInfo(error.parts().info.clone()),
+        Failure::NexusHandler(error) => FailureInfo::NexusHandlerFailureInfo(error.parts().info.clone()),
+    };
+    let source = each!(failure, error => error.reported_by());
+    proto::Failure {
+        message: failure.message().to_owned(),
+        source: if source.is_empty() { SOURCE } else { source }.to_owned(),
+        stack_trace: failure.stack_trace().to_owned(),
+        cause: failure.cause().map(|cause| Box::new(to_message(cause))),
+        failure_info: Some(info),
+        encoded_attributes: None,
+    }
+}
+
+pub(super) fn from_message(mut message: proto::Failure, converter: &Arc<dyn PayloadConverter>) -> Failure {
+    let cause = message.cause.take().map(|cause| from_message(*cause, converter));
+    let info = message.failure_info.take();
+    macro_rules! failure {
+        ($kind:ident, $info:expr) => {
+            $kind::from_parts(Box::new(Parts {
+                message: message.message,
+                stack_trace: message.stack_trace,
+                source: message.source,
+                cause,
+                converter: Some(Arc::clone(converter)),
+                info: $info,
+            }))
+            .into()
+        };
+    }
+    match info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => failure!(ApplicationError, info),
+        Some(FailureInfo::CanceledFailureInfo(info)) => failure!(CancelledError, info),
+        Some(FailureInfo::TimeoutFailureInfo(info)) => failure!(TimeoutError, info),
+        Some(FailureInfo::TerminatedFailureInfo(info)) => failure!(TerminatedError, info),
+        Some(FailureInfo::ServerFailureInfo(info)) => failure!(ServerError, info),
+        Some(FailureInfo::ResetWorkflowFailureInfo(info)) => failure!(ResetWorkflowError, info),
+        Some(FailureInfo::ActivityFailureInfo(info)) => failure!(ActivityError, info),
+        Some(FailureInfo::ChildWorkflowExecutionFailureInfo(info)) => failure!(ChildWorkflowError, info),
+        Some(FailureInfo::NexusOperationExecutionFailureInfo(info)) => failure!(NexusOperationError, info),
+        Some(FailureInfo::NexusHandlerFailureInfo(info)) => failure!(NexusHandlerError, info),
+        None => failure!(ApplicationError, proto::ApplicationFailureInfo::default()),
+    }
+}
+
+/// The lists of payloads inside a failure, emptied out of it.
+pub(crate) fn take_payloads(failure: &mut proto::Failure) -> Vec<Vec<Payload>> {
+    let mut lists = Vec::new();
+    visit(failure, &mut |list| lists.push(std::mem::take(list)));
+    lists
+}
+
+/// Puts back what [`take_payloads`] took, in the same order.
+pub(crate) fn put_payloads(failure: &mut proto::Failure, lists: Vec<Vec<Payload>>) {
+    let mut lists = lists.into_iter();
+    visit(failure, &mut |list| *list = lists.next().unwrap_or_default());
+}
+
+fn visit(failure: &mut proto::Failure, each: &mut dyn FnMut(&mut Vec<Payload>)) {
+    if let Some(attributes) = failure.encoded_attributes.take() {
+        let mut list = vec![attributes];
+        each(&mut list);
+        // An empty place must still be there for `put_payloads`.
+        failure.encoded_attributes = Some(list.pop().unwrap_or_default());
+    }
+    let details: Option<&mut Payloads> = match &mut failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => info.details.as_mut(),
+        Some(FailureInfo::CanceledFailureInfo(info)) => info.details.as_mut(),
+        Some(FailureInfo::TimeoutFailureInfo(info)) => info.last_heartbeat_details.as_mut(),
+        Some(FailureInfo::ResetWorkflowFailureInfo(info)) => info.last_heartbeat_details.as_mut(),
+        _ => None,
+    };
+    if let Some(details) = details {
+        each(&mut details.payloads);
+    }
+    if let Some(cause) = &mut failure.cause {
+        visit(cause, each);
+    }
+}
