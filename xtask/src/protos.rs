@@ -1,5 +1,6 @@
 //! `protos/*.proto` from a descriptor set, and the Rust of `temporal-protos` from `protos/*.proto`.
 
+mod json;
 mod model;
 mod payloads;
 mod render;
@@ -45,6 +46,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut generated = generate(&set)?;
     let model = model::Model::new(&set);
     generated.insert(PathBuf::from("payloads.rs"), payloads::generate(&model));
+    generated.insert(PathBuf::from("json.rs"), json::generate(&model)?);
     write_all(
         &root().join("crates/temporal-protos/src/generated"),
         &generated,

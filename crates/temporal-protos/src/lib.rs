@@ -37,6 +37,8 @@ extern crate alloc;
 mod generated;
 
 pub mod any;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod payloads;
 
 /// The packages `temporal.api.*`: `temporal.api.common.v1.Payload` is `api::common::v1::Payload`.

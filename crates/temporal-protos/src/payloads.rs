@@ -30,7 +30,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use prost_types::Any;
 
-#[allow(deprecated, clippy::pedantic, reason = "generated code")]
+#[allow(deprecated, clippy::all, reason = "generated code")]
 #[rustfmt::skip]
 mod generated {
     use super::{PayloadVisitor, VisitPayloads};
