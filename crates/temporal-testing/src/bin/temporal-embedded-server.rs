@@ -1,3 +1,0 @@
-//! The embedded Temporal server as a program.
-
-fn main() {}
