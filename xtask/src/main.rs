@@ -5,6 +5,7 @@
     reason = "a command-line program talks to its caller"
 )]
 
+mod features;
 mod protos;
 
 use clap::{Parser, Subcommand};
@@ -21,11 +22,14 @@ struct Arguments {
 enum Chore {
     /// Generate crates/temporal-protos/src/generated from protos/
     Protos(protos::Options),
+    /// Print each capability of docs/features.md with the tests that cover it; fail when a required one has none
+    Features(features::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Protos(options) => protos::run(&options),
+        Chore::Features(options) => features::run(&options),
     }
 }
 
