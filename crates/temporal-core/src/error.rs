@@ -22,6 +22,9 @@ pub enum RunError {
         /// What the run has seen.
         run_stands_at: i64,
     },
+    /// The caller did not follow the loop of a task.
+    #[error("{0}")]
+    Misuse(&'static str),
 }
 
 /// What workflow code asked for is not what history holds.

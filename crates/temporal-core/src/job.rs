@@ -15,6 +15,7 @@ use temporal_protos::api::history::v1::WorkflowExecutionStartedEventAttributes;
 /// What [`WorkflowRun::next_job`](crate::WorkflowRun::next_job) found.
 #[derive(Debug)]
 #[must_use]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Next {
     /// Something happened: apply it, then poll the workflow's code until it blocks.
     Job(Job),
@@ -120,10 +121,21 @@ pub enum Resolution {
     Failed(Failure),
     /// Cancelled: a failure with cancelled failure info, wrapped as the server would (activity, child failure info).
     Cancelled(Failure),
+    /// A local activity's next attempt is so far off that a timer has to hold it: start a timer of `backoff`, then schedule
+    /// the local activity again with this `attempt` and `original_schedule_time`. Only local activities end so.
+    Backoff {
+        /// How long to wait.
+        backoff: core::time::Duration,
+        /// Number of the next attempt.
+        attempt: u32,
+        /// When it was first scheduled, since the Unix epoch.
+        original_schedule_time: core::time::Duration,
+    },
 }
 
 /// Whether a child workflow started.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum ChildStart {
     /// It runs, with this run id.
     Started {

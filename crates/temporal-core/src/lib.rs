@@ -23,9 +23,14 @@ extern crate alloc;
 
 mod command;
 mod completion;
+mod convert;
 mod error;
+mod history;
 mod job;
+mod machines;
+mod output;
 mod run;
+mod seed;
 mod task;
 
 pub use command::*;

@@ -1,18 +1,31 @@
 //! One workflow run.
 
-use crate::{
-    ActivitySeq, CancelExternalSeq, ChildSeq, ContinueAsNew, ExternalTarget, LocalActivityOutcome,
-    LocalActivityRequest, LocalActivitySeq, Next, NexusSeq, Outcome, QueryId, RunError, RunOptions, ScheduleActivity,
-    ScheduleLocalActivity, ScheduleNexus, SignalExternal, SignalExternalSeq, StartChild, StartTimer, TimerSeq,
-    WorkflowTask,
-};
-use alloc::collections::BTreeMap;
+mod answers;
+mod batch;
+mod commands;
+mod confirm;
+mod events;
+mod finish;
+mod flags;
+mod operations;
+mod step;
+
+use crate::history::EventBuffer;
+use crate::machines::Own;
+use crate::output::Output;
+use crate::{LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq, RunError, RunOptions, WorkflowTask};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
+use answers::Queries;
 use core::time::Duration;
+use flags::Flags;
+use operations::Operations;
+use step::Phase;
 use temporal_protos::api::common::v1::Payload;
-use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::history::v1::HistoryEvent;
+use temporal_protos::api::protocol::v1::Message;
+use temporal_protos::api::update::v1::Request;
 
 /// One workflow run.
 ///
@@ -20,151 +33,196 @@ use temporal_protos::api::history::v1::HistoryEvent;
 /// - `handle_*`: what arrived.
 /// - Commands: `schedule_activity`, `start_timer`, … `complete`.
 /// - `next_job`, `next_local_activity`, `finish_task`: what to do.
+///
+/// A command that is not allowed where it is made (after the run closed, while a query is answered, between tasks)
+/// does nothing; what it returns never resolves.
 #[derive(Debug)]
-pub struct WorkflowRun {}
+pub struct WorkflowRun {
+    options: RunOptions,
+    own: Own,
+    history: EventBuffer,
+    operations: Operations,
+    out: Output,
+    flags: Flags,
+    task: Task,
+    position: Position,
+    phase: Phase,
+    failed: Option<RunError>,
+}
 
-#[allow(
-    missing_docs,
-    unused_variables,
-    clippy::unimplemented,
-    clippy::needless_pass_by_value
-)]
+/// The task in hand, without its history.
+#[derive(Debug, Default)]
+struct Task {
+    /// 0: only queries.
+    started_event_id: i64,
+    messages: VecDeque<Message>,
+    queries: Queries,
+    replay: bool,
+}
+
+/// Where the run stands in its history.
+#[derive(Debug, Default)]
+struct Position {
+    /// Started event of the last batch applied.
+    started: i64,
+    /// Started event of the batch before that.
+    previous: i64,
+    /// The last event before that task was scheduled and started: where to go on when the server forgets the task.
+    before_task: i64,
+    /// The last task was answered, and history did not say yet that it was completed.
+    unconfirmed: bool,
+    /// The answer had nothing that the server keeps, so that it may forget the task.
+    discardable: bool,
+    cancel_requested: bool,
+    now: Duration,
+    history_length: u32,
+    history_size: u64,
+    continue_as_new_suggested: bool,
+    /// Requests of updates that were admitted by an event.
+    admitted: BTreeMap<String, Request>,
+}
+
 impl WorkflowRun {
-    // ---- what arrives
+    /// A run from its first event on.
+    ///
+    /// # Errors
+    /// `CacheMismatch` if the task's history does not begin with event 1: fetch the whole history.
     pub fn new(options: RunOptions, task: WorkflowTask) -> Result<Self, RunError> {
-        unimplemented!()
+        if task.events.is_empty() && !task.more_events {
+            return Err(RunError::CacheMismatch {
+                task_starts_after: task.previous_started_event_id,
+                run_stands_at: 0,
+            });
+        }
+        let mut run = Self {
+            options,
+            own: Own {
+                workflow_type: task.workflow_type.clone(),
+                ..Own::default()
+            },
+            history: EventBuffer::default(),
+            operations: Operations::default(),
+            out: Output::default(),
+            flags: Flags::default(),
+            task: Task::default(),
+            position: Position::default(),
+            phase: Phase::Idle,
+            failed: None,
+        };
+        run.begin(task)?;
+        Ok(run)
     }
+
     /// The next task of the same run (sticky continuation, or a query).
+    ///
+    /// # Errors
+    /// `CacheMismatch` if the task does not go on where this run stands: evict it and fetch the whole history.
     pub fn handle_task(&mut self, task: WorkflowTask) -> Result<(), RunError> {
-        unimplemented!()
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
+        let only_query = task.started_event_id == 0;
+        let goes_on_after = task.previous_started_event_id;
+        if self.phase == Phase::Idle && goes_on_after == self.position.started || only_query && goes_on_after == 0 {
+            // Where the run stands.
+        } else if self.phase == Phase::Idle && self.is_forgotten(goes_on_after) {
+            self.history.rewind(self.position.before_task);
+            self.position.started = self.position.previous;
+            self.position.unconfirmed = false;
+        } else {
+            return Err(RunError::CacheMismatch {
+                task_starts_after: goes_on_after,
+                run_stands_at: self.position.started,
+            });
+        }
+        self.begin(task)
     }
+
+    /// Whether the server forgot the last task (a speculative one, whose updates were all rejected).
+    fn is_forgotten(&self, goes_on_after: i64) -> bool {
+        self.position.unconfirmed && self.position.discardable && goes_on_after == self.position.previous
+    }
+
+    fn begin(&mut self, task: WorkflowTask) -> Result<(), RunError> {
+        self.history.restart(task.events, task.more_events)?;
+        self.task = Task {
+            started_event_id: task.started_event_id,
+            messages: task.messages.into(),
+            queries: Queries::new(task.queries),
+            replay: task.replay,
+        };
+        self.phase = Phase::Between;
+        Ok(())
+    }
+
+    /// The page of history that `Next::NeedsHistory` asked for; `more` says whether yet another follows.
     pub fn handle_history_page(&mut self, events: Vec<HistoryEvent>, more: bool) {
-        unimplemented!()
+        if let Err(error) = self.history.extend(events, more) {
+            self.failed.get_or_insert(error);
+        }
     }
+
+    /// A local activity ended. Go on with `next_job`.
     pub fn handle_local_activity(&mut self, seq: LocalActivitySeq, outcome: LocalActivityOutcome) {
-        unimplemented!()
+        self.operations.local_activities.outcome(seq, outcome);
     }
 
-    // ---- what to do
-    pub fn next_job(&mut self) -> Result<Next, RunError> {
-        unimplemented!()
-    }
-    /// Local activities to start or cancel now; ask after `next_job` said `Done`. While `waits_for_local_activities`, hand results in and go on with `next_job`.
+    /// Local activities to start or cancel now; ask after `next_job` said `Done`. While `waits_for_local_activities`,
+    /// hand results in and go on with `next_job`.
+    #[must_use]
     pub fn next_local_activity(&mut self) -> Option<LocalActivityRequest> {
-        unimplemented!()
-    }
-    pub fn waits_for_local_activities(&self) -> bool {
-        unimplemented!()
-    }
-    /// Ends the task: what to answer. With local activities still running it is a heartbeat (`force_create_new_workflow_task`).
-    pub fn finish_task(&mut self) -> Result<Outcome, RunError> {
-        unimplemented!()
+        match self.phase {
+            Phase::Running { recorded: false } if !self.task.replay => self.operations.local_activities.next_request(),
+            _ => None,
+        }
     }
 
-    // ---- getters
+    /// Whether local activities of this task still run.
+    pub fn waits_for_local_activities(&self) -> bool {
+        matches!(self.phase, Phase::Running { recorded: false })
+            && !self.is_closed()
+            && self.operations.local_activities.is_waiting()
+    }
+
     /// Start time of the current workflow task since the Unix epoch: the workflow's clock.
     pub fn now(&self) -> Duration {
-        unimplemented!()
-    }
-    pub fn is_replaying(&self) -> bool {
-        unimplemented!()
-    }
-    pub fn history_length(&self) -> u32 {
-        unimplemented!()
-    }
-    pub fn history_size_bytes(&self) -> u64 {
-        unimplemented!()
-    }
-    pub fn continue_as_new_suggested(&self) -> bool {
-        unimplemented!()
-    }
-    pub fn is_closed(&self) -> bool {
-        unimplemented!()
-    }
-    /// Current memo (start, then upserts).
-    pub fn memo(&self) -> &BTreeMap<String, Payload> {
-        unimplemented!()
-    }
-    pub fn search_attributes(&self) -> &BTreeMap<String, Payload> {
-        unimplemented!()
+        self.position.now
     }
 
-    // ---- commands
-    pub fn schedule_activity(&mut self, command: ScheduleActivity) -> ActivitySeq {
-        unimplemented!()
+    /// Whether what the code does now was done before: history holds the end of this task, or a query is answered.
+    pub fn is_replaying(&self) -> bool {
+        self.task.replay
+            || !matches!(self.phase, Phase::Running { recorded: false })
+            || self.task.queries.is_answering()
     }
-    /// The end comes as a job: at once for `TryCancel` and `Abandon`, else when the server tells it. Spurious calls do nothing.
-    pub fn cancel_activity(&mut self, seq: ActivitySeq) {
-        unimplemented!()
+
+    /// How many events the history has, up to the start of the current task.
+    pub fn history_length(&self) -> u32 {
+        self.position.history_length
     }
-    pub fn schedule_local_activity(&mut self, command: ScheduleLocalActivity) -> LocalActivitySeq {
-        unimplemented!()
+
+    /// How many bytes the history has, as the server counts.
+    pub fn history_size_bytes(&self) -> u64 {
+        self.position.history_size
     }
-    pub fn cancel_local_activity(&mut self, seq: LocalActivitySeq) {
-        unimplemented!()
+
+    /// Whether the server finds the history long enough.
+    pub fn continue_as_new_suggested(&self) -> bool {
+        self.position.continue_as_new_suggested
     }
-    pub fn start_timer(&mut self, command: StartTimer) -> TimerSeq {
-        unimplemented!()
+
+    /// Whether the code has completed, failed, cancelled or continued the run.
+    pub fn is_closed(&self) -> bool {
+        self.operations.closing.is_closed()
     }
-    /// The timer's future ends as cancelled by the caller itself: no job comes.
-    pub fn cancel_timer(&mut self, seq: TimerSeq) {
-        unimplemented!()
+
+    /// Current memo (start, then upserts).
+    pub fn memo(&self) -> &BTreeMap<String, Payload> {
+        &self.operations.properties.memo
     }
-    pub fn start_child(&mut self, command: StartChild) -> ChildSeq {
-        unimplemented!()
-    }
-    pub fn cancel_child(&mut self, seq: ChildSeq, reason: &str) {
-        unimplemented!()
-    }
-    pub fn signal_external(&mut self, command: SignalExternal) -> SignalExternalSeq {
-        unimplemented!()
-    }
-    /// Takes a signal back that was not sent yet. If it was, it goes on and resolves by a job.
-    pub fn cancel_signal_external(&mut self, seq: SignalExternalSeq) {
-        unimplemented!()
-    }
-    pub fn cancel_external(&mut self, target: ExternalTarget, reason: &str) -> CancelExternalSeq {
-        unimplemented!()
-    }
-    pub fn schedule_nexus(&mut self, command: ScheduleNexus) -> NexusSeq {
-        unimplemented!()
-    }
-    pub fn cancel_nexus(&mut self, seq: NexusSeq) {
-        unimplemented!()
-    }
-    /// Whether the code behind this patch runs: always in new histories; in replay if history holds the marker.
-    pub fn patched(&mut self, id: &str, deprecated: bool) -> bool {
-        unimplemented!()
-    }
-    pub fn upsert_search_attributes(&mut self, attributes: BTreeMap<String, Payload>) {
-        unimplemented!()
-    }
-    /// Upserts memo fields; a null payload removes a key.
-    pub fn upsert_memo(&mut self, fields: BTreeMap<String, Payload>) {
-        unimplemented!()
-    }
-    pub fn accept_update(&mut self, protocol_instance_id: &str) {
-        unimplemented!()
-    }
-    pub fn reject_update(&mut self, protocol_instance_id: &str, failure: Failure) {
-        unimplemented!()
-    }
-    pub fn complete_update(&mut self, protocol_instance_id: &str, result: Result<Option<Payload>, Failure>) {
-        unimplemented!()
-    }
-    pub fn answer_query(&mut self, id: &QueryId, result: Result<Option<Payload>, Failure>) {
-        unimplemented!()
-    }
-    pub fn complete(&mut self, result: Option<Payload>) {
-        unimplemented!()
-    }
-    pub fn fail(&mut self, failure: Failure) {
-        unimplemented!()
-    }
-    pub fn cancel(&mut self) {
-        unimplemented!()
-    }
-    pub fn continue_as_new(&mut self, command: ContinueAsNew) {
-        unimplemented!()
+
+    /// Current search attributes (start, then upserts).
+    pub fn search_attributes(&self) -> &BTreeMap<String, Payload> {
+        &self.operations.properties.search_attributes
     }
 }

@@ -1,0 +1,7 @@
+//! Histories: paging, splitting into workflow tasks, look-ahead, names of events.
+
+mod buffer;
+mod describe;
+
+pub(crate) use buffer::{EventBuffer, Scan};
+pub(crate) use describe::{describe, is_command_event, keys};
