@@ -1,9 +1,12 @@
 //! Durable execution for Rust: author, run, start and steer Temporal workflows.
 
 // The macros write `::temporal_sdk::…`, in this crate too.
+#[allow(unused_extern_crates, reason = "the macros write it")]
 extern crate self as temporal_sdk;
 
 pub mod activity;
+mod panic;
+mod raw_values;
 pub mod worker;
 pub mod workflow;
 

@@ -1,10 +1,428 @@
 //! What a workflow type is to the worker that hosts it.
 
-use temporal_client::definition::WorkflowDefinition;
+use crate::raw_values::RawValues;
+use crate::workflow::context::Context;
+use crate::workflow::error::Error;
+use crate::workflow::executor::LocalBoxFuture;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+use temporal_client::data::{ConversionError, PayloadConverter, PayloadConverterExt as _, ToPayload};
+use temporal_client::definition::{DecodeParams, WorkflowDefinition};
+use temporal_protos::api::common::v1::Payload;
 
 /// A workflow type with its code: implemented by `#[workflow]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workflow that a worker can run",
     note = "put `#[workflow]` on its impl block, with one `#[run]` method in it"
 )]
-pub trait Workflow: WorkflowDefinition {}
+pub trait Workflow: WorkflowDefinition + Sized {
+    /// Whether it takes the workflow types that no other takes.
+    #[doc(hidden)]
+    const DYNAMIC: bool = false;
+
+    /// Tells what the type consists of.
+    #[doc(hidden)]
+    fn register(registration: &mut Registration<Self>);
+}
+
+/// What the run method of a workflow, and a handler that can fail, returns: a `Result` under any name, whose error converts
+/// into [`workflow::Error`](Error).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what a workflow can return",
+    label = "expected a `Result`",
+    note = "return `workflow::Result<T>`, or any `Result<T, E>` whose error is a `std::error::Error`, an `anyhow::Error` or a `workflow::Error`"
+)]
+pub trait Returned {
+    /// The value when all went well.
+    type Output: 'static;
+
+    /// The result.
+    #[doc(hidden)]
+    fn into_result(self) -> Result<Self::Output, Error>;
+}
+
+impl<T: 'static, E: Into<Error>> Returned for Result<T, E> {
+    type Output = T;
+
+    fn into_result(self) -> Result<T, Error> {
+        self.map_err(Into::into)
+    }
+}
+
+impl Returned for () {
+    type Output = ();
+
+    fn into_result(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// What becomes of handlers that still run when the workflow ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnfinishedPolicy {
+    /// They are dropped with a warning that names them.
+    #[default]
+    WarnAndAbandon,
+    /// They are dropped silently.
+    Abandon,
+}
+
+/// What a handler is called, and how it is shown and treated.
+#[doc(hidden)]
+#[derive(Debug, Clone, Default)]
+pub struct HandlerOptions {
+    pub name: &'static str,
+    pub description: &'static str,
+    pub unfinished_policy: UnfinishedPolicy,
+}
+
+/// An instance of a workflow type.
+pub(crate) type Instance = Rc<dyn Any>;
+/// Decoded arguments.
+pub(crate) type Input = Box<dyn Any>;
+
+/// A handler that was called.
+pub(crate) enum Called<O> {
+    /// It is done.
+    Now(Result<O, Error>),
+    /// It goes on.
+    Later(LocalBoxFuture<Result<O, Error>>),
+}
+
+/// Arguments as they arrived.
+pub(crate) struct Incoming<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) payloads: Vec<Payload>,
+    pub(crate) converter: &'a Arc<dyn PayloadConverter>,
+}
+
+type Decode = fn(Incoming<'_>) -> Result<Input, ConversionError>;
+type Construct = Box<dyn Fn(&Context, Incoming<'_>) -> Result<Instance, Error> + Send + Sync>;
+type Run = Box<dyn Fn(Instance, Context, Input) -> LocalBoxFuture<Result<Payload, Error>> + Send + Sync>;
+type Validate = Box<dyn Fn(&Instance, &Context, &dyn Any) -> Result<(), Error> + Send + Sync>;
+type Call<O> = Box<dyn Fn(&Instance, &Context, Input) -> Called<O> + Send + Sync>;
+
+/// A signal, query or update handler.
+pub(crate) struct Handler<O> {
+    pub(crate) options: HandlerOptions,
+    pub(crate) decode: Decode,
+    pub(crate) validate: Option<Validate>,
+    pub(crate) call: Call<O>,
+}
+
+/// The handlers of one kind.
+pub(crate) struct HandlerTable<O> {
+    pub(crate) named: BTreeMap<&'static str, Handler<O>>,
+    /// Takes what no other takes.
+    pub(crate) dynamic: Option<Handler<O>>,
+}
+
+impl<O> Default for HandlerTable<O> {
+    fn default() -> Self {
+        Self {
+            named: BTreeMap::new(),
+            dynamic: None,
+        }
+    }
+}
+
+impl<O> HandlerTable<O> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Handler<O>> {
+        self.named.get(name).or(self.dynamic.as_ref())
+    }
+}
+
+/// A workflow type, its own type forgotten.
+pub(crate) struct WorkflowEntry {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) decode: Decode,
+    pub(crate) construct: Construct,
+    pub(crate) run: Run,
+    pub(crate) signals: HandlerTable<()>,
+    pub(crate) queries: HandlerTable<Payload>,
+    pub(crate) updates: HandlerTable<Payload>,
+}
+
+impl fmt::Debug for WorkflowEntry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("WorkflowEntry")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Collects what a workflow type consists of: for generated code.
+#[doc(hidden)]
+pub struct Registration<W> {
+    description: &'static str,
+    construct: Option<Construct>,
+    run: Option<(Decode, Run)>,
+    signals: HandlerTable<()>,
+    queries: HandlerTable<Payload>,
+    updates: HandlerTable<Payload>,
+    types: PhantomData<fn(W)>,
+}
+
+/// Parameters that handlers can have: those known by type, and [`Dynamic`].
+#[doc(hidden)]
+pub trait Receivable: 'static {
+    type Values: 'static;
+
+    fn receive(
+        name: &str,
+        payloads: Vec<Payload>,
+        converter: &Arc<dyn PayloadConverter>,
+    ) -> Result<Self::Values, ConversionError>;
+}
+
+impl<P: DecodeParams> Receivable for P
+where
+    <P as temporal_client::definition::Params>::Values: 'static,
+{
+    type Values = <P as temporal_client::definition::Params>::Values;
+
+    fn receive(
+        _: &str,
+        payloads: Vec<Payload>,
+        converter: &Arc<dyn PayloadConverter>,
+    ) -> Result<Self::Values, ConversionError> {
+        P::decode(payloads, &**converter)
+    }
+}
+
+/// The parameters of dynamic handlers: the name called, and the arguments undecoded.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Dynamic;
+
+impl Receivable for Dynamic {
+    type Values = (String, RawValues);
+
+    fn receive(
+        name: &str,
+        payloads: Vec<Payload>,
+        converter: &Arc<dyn PayloadConverter>,
+    ) -> Result<Self::Values, ConversionError> {
+        Ok((name.to_owned(), RawValues::new(payloads, Arc::clone(converter))))
+    }
+}
+
+fn decode<P: Receivable>(incoming: Incoming<'_>) -> Result<Input, ConversionError> {
+    Ok(Box::new(P::receive(
+        incoming.name,
+        incoming.payloads,
+        incoming.converter,
+    )?))
+}
+
+/// The value behind an erased one: each decoder is kept together with the code that takes what it gives.
+#[expect(clippy::expect_used, reason = "decode and call are made together, of the same type")]
+fn downcast<T: 'static>(value: Input) -> T {
+    *value
+        .downcast::<T>()
+        .expect("a handler is called with what its own decoder gave")
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "an entry is only used with instances that it constructed"
+)]
+fn instance<W: 'static>(instance: &Instance) -> Rc<W> {
+    Rc::clone(instance)
+        .downcast::<W>()
+        .expect("a handler is called on an instance of its own workflow")
+}
+
+fn encode<T: ToPayload>(context: &Context, value: &T) -> Result<Payload, Error> {
+    context.payload_converter().encode(value).map_err(Error::conversion)
+}
+
+impl<W: Workflow> Registration<W> {
+    pub(crate) fn collect() -> WorkflowEntry {
+        let mut registration = Self {
+            description: "",
+            construct: None,
+            run: None,
+            signals: HandlerTable::default(),
+            queries: HandlerTable::default(),
+            updates: HandlerTable::default(),
+            types: PhantomData,
+        };
+        W::register(&mut registration);
+        let (construct, (decode, run)) = registration.required();
+        WorkflowEntry {
+            name: W::NAME,
+            description: registration.description,
+            decode,
+            construct,
+            run,
+            signals: registration.signals,
+            queries: registration.queries,
+            updates: registration.updates,
+        }
+    }
+
+    #[expect(clippy::expect_used, reason = "generated code always tells both")]
+    fn required(&mut self) -> (Construct, (Decode, Run)) {
+        let construct = self
+            .construct
+            .take()
+            .expect("`Workflow::register` tells how to construct the workflow");
+        (
+            construct,
+            self.run
+                .take()
+                .expect("`Workflow::register` tells how to run the workflow"),
+        )
+    }
+
+    /// Describes the workflow type in its metadata.
+    pub fn description(&mut self, description: &'static str) {
+        self.description = description;
+    }
+
+    /// How an instance is made without arguments.
+    pub fn construct(&mut self, make: fn(&Context) -> W) {
+        self.construct = Some(Box::new(move |context, _| Ok(Rc::new(make(context)))));
+    }
+
+    /// How an instance is made of the workflow's arguments.
+    pub fn init<P: Receivable>(&mut self, make: fn(&Context, P::Values) -> W) {
+        self.construct = Some(Box::new(move |context, incoming| {
+            let values = P::receive(incoming.name, incoming.payloads, incoming.converter).map_err(Error::conversion)?;
+            Ok(Rc::new(make(context, values)))
+        }));
+    }
+
+    /// The run method.
+    pub fn run<P: Receivable, T: ToPayload, F>(&mut self, run: fn(Rc<W>, Context, P::Values) -> F)
+    where
+        F: Future<Output = Result<T, Error>> + 'static,
+    {
+        let call: Run = Box::new(move |this, context, input| {
+            let future = run(instance(&this), context.clone(), downcast::<P::Values>(input));
+            Box::pin(async move { encode(&context, &future.await?) })
+        });
+        self.run = Some((decode::<P>, call));
+    }
+
+    /// A signal handler that is done at once.
+    pub fn signal<P: Receivable>(
+        &mut self,
+        options: HandlerOptions,
+        handle: fn(&Rc<W>, &Context, P::Values) -> Result<(), Error>,
+    ) {
+        let call: Call<()> = Box::new(move |this, context, input| {
+            Called::Now(handle(&instance(this), context, downcast::<P::Values>(input)))
+        });
+        add(&mut self.signals, decode::<P>, options, call);
+    }
+
+    /// An async signal handler.
+    pub fn async_signal<P: Receivable, F>(
+        &mut self,
+        options: HandlerOptions,
+        handle: fn(Rc<W>, Context, P::Values) -> F,
+    ) where
+        F: Future<Output = Result<(), Error>> + 'static,
+    {
+        let call: Call<()> = Box::new(move |this, context, input| {
+            Called::Later(Box::pin(handle(
+                instance(this),
+                context.clone(),
+                downcast::<P::Values>(input),
+            )))
+        });
+        add(&mut self.signals, decode::<P>, options, call);
+    }
+
+    /// A query handler.
+    pub fn query<P: Receivable, T: ToPayload>(
+        &mut self,
+        options: HandlerOptions,
+        handle: fn(&Rc<W>, &Context, P::Values) -> Result<T, Error>,
+    ) {
+        let call: Call<Payload> = Box::new(move |this, context, input| {
+            let result = handle(&instance(this), context, downcast::<P::Values>(input));
+            Called::Now(result.and_then(|value| encode(context, &value)))
+        });
+        add(&mut self.queries, decode::<P>, options, call);
+    }
+
+    /// An update handler that is done at once.
+    pub fn update<P: Receivable, T: ToPayload>(
+        &mut self,
+        options: HandlerOptions,
+        handle: fn(&Rc<W>, &Context, P::Values) -> Result<T, Error>,
+    ) {
+        let call: Call<Payload> = Box::new(move |this, context, input| {
+            let result = handle(&instance(this), context, downcast::<P::Values>(input));
+            Called::Now(result.and_then(|value| encode(context, &value)))
+        });
+        add(&mut self.updates, decode::<P>, options, call);
+    }
+
+    /// An async update handler.
+    pub fn async_update<P: Receivable, T: ToPayload, F>(
+        &mut self,
+        options: HandlerOptions,
+        handle: fn(Rc<W>, Context, P::Values) -> F,
+    ) where
+        F: Future<Output = Result<T, Error>> + 'static,
+    {
+        let call: Call<Payload> = Box::new(move |this, context, input| {
+            let future = handle(instance(this), context.clone(), downcast::<P::Values>(input));
+            let context = context.clone();
+            Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
+        });
+        add(&mut self.updates, decode::<P>, options, call);
+    }
+
+    /// The validator of an update that was told before; an empty name is the dynamic one.
+    pub fn validator<P: Receivable>(
+        &mut self,
+        update: &str,
+        validate: fn(&Rc<W>, &Context, &P::Values) -> Result<(), Error>,
+    ) {
+        let handler = match update {
+            "" => self.updates.dynamic.as_mut(),
+            name => self.updates.named.get_mut(name),
+        };
+        if let Some(handler) = handler {
+            handler.validate = Some(Box::new(move |this, context, input| {
+                match input.downcast_ref::<P::Values>() {
+                    Some(values) => validate(&instance(this), context, values),
+                    None => Ok(()),
+                }
+            }));
+        }
+    }
+}
+
+fn add<O>(table: &mut HandlerTable<O>, decode: Decode, options: HandlerOptions, call: Call<O>) {
+    let name = options.name;
+    let handler = Handler {
+        options,
+        decode,
+        validate: None,
+        call,
+    };
+    if name.is_empty() {
+        table.dynamic = Some(handler);
+    } else {
+        table.named.insert(name, handler);
+    }
+}
+
+impl<W> fmt::Debug for Registration<W> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Registration").finish_non_exhaustive()
+    }
+}

@@ -1,31 +1,42 @@
 //! One run of a workflow on a worker's thread: the core's state machines with the workflow's code on top.
-#![allow(
-    dead_code,
-    unused_variables,
-    clippy::unimplemented,
-    clippy::needless_pass_by_ref_mut,
-    clippy::unused_self,
-    reason = "the seam; bodies follow"
-)]
 
+use crate::panic;
+use crate::workflow::context::Context;
+use crate::workflow::definition::Incoming;
+use crate::workflow::error::Error;
+use crate::workflow::executor::TaskName;
+use crate::workflow::handlers;
+use crate::workflow::info::{Info, TaskIdentity};
+use crate::workflow::misuse;
 use crate::workflow::registry::WorkflowRegistry;
+use crate::workflow::run::{Run, RunState};
+use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
-use temporal_client::data::PayloadConverter;
-use temporal_core::{LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq, Outcome, WorkflowTask};
+use temporal_client::data::DataConverter;
+use temporal_client::failure::ApplicationError;
+use temporal_core::{
+    ChildSeq, ChildStart, Initialize, Job, LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq, Next, Outcome,
+    RunError, RunOptions, WorkflowRun, WorkflowTask,
+};
+use temporal_protos::api::common::v1::Payload;
 use temporal_protos::api::enums::v1::WorkflowTaskFailedCause;
 use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::history::v1::HistoryEvent;
 
 /// What the runs of one worker share.
+#[derive(Debug)]
 pub(crate) struct HostEnvironment {
     /// The workflow types.
     pub(crate) workflows: WorkflowRegistry,
-    /// Converts values. (Becomes the client's `DataConverter` when that lands.)
-    pub(crate) converter: Arc<dyn PayloadConverter>,
+    /// Converts values and failures. Codecs are the worker's business.
+    pub(crate) converter: DataConverter,
     /// The worker's namespace.
     pub(crate) namespace: String,
     /// The worker's task queue.
     pub(crate) task_queue: String,
+    /// Whether a wake from outside the run fails the task.
+    pub(crate) detect_foreign_wakes: bool,
 }
 
 /// One run: its state machines and its code. Lives and dies on one thread.
@@ -33,6 +44,18 @@ pub(crate) struct HostEnvironment {
 /// Dropping it (eviction) drops the workflow's futures; nothing is emitted then.
 pub(crate) struct WorkflowHost {
     environment: Arc<HostEnvironment>,
+    identity: TaskIdentity,
+    stage: Stage,
+    /// What the workflow's code logs inside of, while it is not replaying.
+    span: Option<tracing::Span>,
+}
+
+enum Stage {
+    /// Its first job is still to come.
+    New(Box<WorkflowRun>),
+    Running(Run),
+    /// Between the two, or after a failure there.
+    Broken,
 }
 
 /// What a run needs before it can go on.
@@ -70,31 +93,322 @@ pub(crate) enum TaskFailureKind {
 impl WorkflowHost {
     /// The first task of a run as this worker sees it.
     pub(crate) fn start(environment: &Arc<HostEnvironment>, task: WorkflowTask) -> Result<Self, TaskFailure> {
-        unimplemented!()
+        let identity = TaskIdentity::of(&task);
+        let options = RunOptions {
+            sdk_name: SDK_NAME.to_owned(),
+            sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let run = WorkflowRun::new(options, task).map_err(|error| run_failure(environment, &error))?;
+        Ok(Self {
+            environment: Arc::clone(environment),
+            identity,
+            stage: Stage::New(Box::new(run)),
+            span: None,
+        })
     }
 
     /// The next task of the same run.
     pub(crate) fn handle_task(&mut self, task: WorkflowTask) -> Result<(), TaskFailure> {
-        unimplemented!()
+        self.span = None;
+        let handled = self.with_core(|core| core.handle_task(task));
+        handled
+            .unwrap_or(Ok(()))
+            .map_err(|error| run_failure(&self.environment, &error))
     }
 
     /// The page of history that [`Drive::NeedsHistory`] asked for.
     pub(crate) fn handle_history_page(&mut self, events: Vec<HistoryEvent>, more: bool) {
-        unimplemented!()
+        let _ = self.with_core(|core| core.handle_history_page(events, more));
     }
 
     /// The end of a local activity that [`Drive::LocalActivities`] asked for.
     pub(crate) fn handle_local_activity(&mut self, seq: LocalActivitySeq, outcome: LocalActivityOutcome) {
-        unimplemented!()
+        let _ = self.with_core(|core| core.handle_local_activity(seq, outcome));
     }
 
     /// Runs until something is needed from outside.
     pub(crate) fn drive(&mut self) -> Result<Drive, TaskFailure> {
-        unimplemented!()
+        loop {
+            let next = self.with_core(WorkflowRun::next_job).ok_or_else(|| self.broken())?;
+            match next.map_err(|error| run_failure(&self.environment, &error))? {
+                Next::Job(Job::Initialize(initialize)) => self.initialize(*initialize)?,
+                Next::Job(job) => self.apply(job)?,
+                Next::NeedsHistory => return Ok(Drive::NeedsHistory),
+                Next::Done => return self.done(),
+            }
+        }
     }
 
     /// Finishes the task now though local activities still run: the server gives a new task at once.
     pub(crate) fn heartbeat(&mut self) -> Result<Outcome, TaskFailure> {
-        unimplemented!()
+        let finished = self.with_core(WorkflowRun::finish_task).ok_or_else(|| self.broken())?;
+        finished.map_err(|error| run_failure(&self.environment, &error))
+    }
+
+    fn with_core<T>(&mut self, call: impl FnOnce(&mut WorkflowRun) -> T) -> Option<T> {
+        match &mut self.stage {
+            Stage::New(core) => Some(call(core)),
+            Stage::Running(run) => Some(call(&mut run.core.borrow_mut())),
+            Stage::Broken => None,
+        }
+    }
+
+    /// Makes the instance and the run method's future, which is not polled yet.
+    fn initialize(&mut self, mut initialize: Initialize) -> Result<(), TaskFailure> {
+        let Stage::New(core) = std::mem::replace(&mut self.stage, Stage::Broken) else {
+            return Err(self.broken());
+        };
+        let Some(entry) = self.environment.workflows.find(&self.identity.workflow_type).cloned() else {
+            return Err(self.unknown_workflow());
+        };
+        let info = Info::new(&self.identity, &self.environment.namespace, &mut initialize);
+        let run = Rc::new(RunState::new(&self.environment, *core, info, initialize.random_seed));
+        self.stage = Stage::Running(Rc::clone(&run));
+        let arguments = initialize.arguments;
+        self.in_workflow(&run, |run| {
+            let converter = run.environment.converter.payload_converter();
+            let context = Context::root(run);
+            let incoming = |payloads| Incoming {
+                name: &run.info.workflow_type,
+                payloads,
+                converter,
+            };
+            let instance = (entry.construct)(&context, incoming(arguments.clone()))?;
+            let input = (entry.decode)(incoming(arguments)).map_err(|error| {
+                Error::task_failure(format!(
+                    "the input of workflow \"{}\" cannot be read: {error}",
+                    run.info.workflow_type
+                ))
+            })?;
+            run.handlers.set_subject(&entry, Rc::clone(&instance));
+            let main = (entry.run)(instance, context, input);
+            let ended = Rc::clone(run);
+            let task = async move { ended.end_with(main.await) };
+            run.main.set(Some(run.executor.park(TaskName::Run, Box::pin(task))));
+            Ok(())
+        })
+    }
+
+    fn apply(&mut self, job: Job) -> Result<(), TaskFailure> {
+        let Stage::Running(run) = &self.stage else {
+            return Err(self.broken());
+        };
+        let run = Rc::clone(run);
+        self.in_workflow(&run, |run| {
+            apply(run, job)?;
+            run.executor.run_until_blocked();
+            Ok(())
+        })
+    }
+
+    /// Runs workflow code: with its panics caught, its logs in place, and its wakes lawful.
+    fn in_workflow(&mut self, run: &Run, code: impl FnOnce(&Run) -> Result<(), Error>) -> Result<(), TaskFailure> {
+        let replaying = run.core().is_replaying();
+        let guarded = || {
+            let _driving = run.executor.drive();
+            panic::catch(|| misuse::catch(|| code(run)))
+        };
+        let caught = if replaying {
+            tracing::dispatcher::with_default(&tracing::Dispatch::none(), guarded)
+        } else {
+            self.span(run).in_scope(guarded)
+        };
+        match caught {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error)) | Err(error)) => run.end_with(Err(error)),
+            Err(panic) => {
+                let error = ApplicationError::new(format!("workflow code panicked: {panic}")).kind("Panic");
+                return Err(self.failed(&Error::from(error)));
+            }
+        }
+        if let Some(task) = run.executor.foreign_wake() {
+            return Err(self.failed(&Error::task_failure(format!(
+                "[TMPRL1100] {task} of workflow \"{}\" was woken by something outside the workflow: a future of tokio, of another runtime, or of another thread was awaited in it; use the futures of workflow::Context, and activities for the rest",
+                run.info.workflow_type
+            ))));
+        }
+        if run.is_task_failed()
+            && let Some(Err(error)) = run.take_outcome()
+        {
+            return Err(self.failed(&error));
+        }
+        Ok(())
+    }
+
+    fn span(&mut self, run: &Run) -> tracing::Span {
+        let info = &run.info;
+        self.span
+            .get_or_insert_with(|| {
+                tracing::info_span!(
+                    "workflow",
+                    workflow_id = info.workflow_id,
+                    run_id = info.run_id,
+                    workflow_type = info.workflow_type
+                )
+            })
+            .clone()
+    }
+
+    /// All of the task is applied: ends the workflow if its code did, waits for local activities, or finishes.
+    fn done(&mut self) -> Result<Drive, TaskFailure> {
+        if let Stage::Running(run) = &self.stage
+            && let Some(outcome) = run.take_outcome()
+        {
+            let run = Rc::clone(run);
+            self.end(&run, outcome);
+        }
+        let mut requests = Vec::new();
+        let finished = self.with_core(|core| {
+            while let Some(request) = core.next_local_activity() {
+                requests.push(request);
+            }
+            (!core.waits_for_local_activities()).then(|| core.finish_task())
+        });
+        match finished {
+            Some(Some(finished)) => finished
+                .map(Drive::Finished)
+                .map_err(|error| run_failure(&self.environment, &error)),
+            Some(None) => Ok(Drive::LocalActivities(requests)),
+            None => Err(self.broken()),
+        }
+    }
+
+    fn end(&mut self, run: &Run, outcome: Result<Payload, Error>) {
+        let unfinished = run.handlers.unfinished();
+        if !unfinished.is_empty() && !run.core().is_replaying() {
+            self.span(run).in_scope(|| {
+                tracing::warn!(
+                    handlers = unfinished.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                    "the workflow ends while handlers run, which are dropped: wait for them with ctx.wait_condition(|| ctx.all_handlers_finished()), or give them the unfinished policy `abandon`"
+                );
+            });
+        }
+        {
+            let mut core = run.core.borrow_mut();
+            match outcome {
+                Ok(payload) => core.complete(Some(payload)),
+                Err(error) => match error.into_continue_as_new() {
+                    Ok(command) => core.continue_as_new(command.0),
+                    Err(error) if error.is_cancelled() && run.root.is_cancelled() => core.cancel(),
+                    Err(error) => core.fail(error.to_failure(&self.environment.converter)),
+                },
+            }
+        }
+        drop_code(run);
+    }
+
+    fn failed(&self, error: &Error) -> TaskFailure {
+        TaskFailure {
+            cause: WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
+            failure: Box::new(error.to_failure(&self.environment.converter)),
+            kind: TaskFailureKind::Failed,
+        }
+    }
+
+    fn broken(&self) -> TaskFailure {
+        self.failed(&Error::task_failure("the run failed before and has to be evicted"))
+    }
+
+    fn unknown_workflow(&self) -> TaskFailure {
+        let known: Vec<_> = self.environment.workflows.names().collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        let error = ApplicationError::new(format!(
+            "the workflow type \"{}\" is not registered with the worker of task queue \"{}\"; it has: {known}",
+            self.identity.workflow_type, self.environment.task_queue
+        ));
+        self.failed(&Error::from(error.kind("UnknownWorkflowType")))
+    }
+}
+
+/// What completions say of this SDK.
+const SDK_NAME: &str = "temporal-rust-sdk";
+
+fn apply(run: &Run, job: Job) -> Result<(), Error> {
+    match job {
+        // Handled before.
+        Job::Initialize(_) => {}
+        Job::Run => {
+            if let Some(main) = run.main.take() {
+                run.executor.start(main);
+            }
+        }
+        Job::Signal(signal) => handlers::signal(run, signal),
+        Job::Update(update) => handlers::update(run, *update)?,
+        Job::Query(query) => handlers::query(run, query),
+        Job::CancelRequested { reason } => run.root.cancel(run, &reason),
+        Job::TimerFired(seq) => run.timers.resolve(seq.0, Ok(())),
+        Job::ActivityResolved(seq, resolution) => run.activities.resolve(seq.0, resolution),
+        Job::LocalActivityResolved(seq, resolution) => run.local_activities.resolve(seq.0, resolution),
+        Job::ChildStarted(seq, start) => child_started(run, seq, start),
+        Job::ChildResolved(seq, resolution) => run.children.resolve(seq.0, resolution),
+        Job::SignalExternalResolved(seq, result) => run.external_signals.resolve(seq.0, result),
+        Job::CancelExternalResolved(seq, result) => run.external_cancels.resolve(seq.0, result),
+        Job::NexusStarted(seq, result) => run.nexus_starts.resolve(seq.0, result),
+        Job::NexusResolved(seq, resolution) => run.nexus_operations.resolve(seq.0, resolution),
+        Job::RandomSeedUpdated(seed) => run.random.reseed(seed),
+    }
+    Ok(())
+}
+
+fn child_started(run: &Run, seq: ChildSeq, start: ChildStart) {
+    match &start {
+        ChildStart::Started { .. } => {}
+        // It will have no end.
+        ChildStart::Failed { .. } | ChildStart::Cancelled(_) => drop(run.children.take(seq.0)),
+    }
+    run.child_starts.resolve(seq.0, start);
+}
+
+/// Drops the workflow's code, which may do anything in its drops but emit.
+fn drop_code(run: &Run) {
+    let _driving = run.executor.drive();
+    if let Err(panic) = panic::catch(|| misuse::catch(|| run.end())) {
+        tracing::error!(%panic, "workflow code panicked while it was dropped");
+    }
+}
+
+fn run_failure(environment: &HostEnvironment, error: &RunError) -> TaskFailure {
+    let (cause, kind, type_name) = match error {
+        RunError::Nondeterminism(_) => (
+            WorkflowTaskFailedCause::NonDeterministicError,
+            TaskFailureKind::Failed,
+            "Nondeterminism",
+        ),
+        RunError::CacheMismatch { .. } => (
+            WorkflowTaskFailedCause::ResetStickyTaskQueue,
+            TaskFailureKind::CacheMismatch,
+            "CacheMismatch",
+        ),
+        _ => (
+            WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
+            TaskFailureKind::Failed,
+            "BadHistory",
+        ),
+    };
+    TaskFailure {
+        cause,
+        failure: Box::new(environment.converter.error_to_failure(error, Some(type_name))),
+        kind,
+    }
+}
+
+impl Drop for WorkflowHost {
+    fn drop(&mut self) {
+        if let Stage::Running(run) = &self.stage {
+            tracing::dispatcher::with_default(&tracing::Dispatch::none(), || drop_code(run));
+        }
+    }
+}
+
+impl fmt::Debug for WorkflowHost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("WorkflowHost")
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
     }
 }

@@ -1,42 +1,60 @@
 //! The workflow types a worker knows.
 
-use crate::workflow::Workflow;
+use crate::workflow::definition::{Registration, Workflow, WorkflowEntry};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The workflow types a worker knows, by name.
 #[derive(Debug, Default)]
 pub(crate) struct WorkflowRegistry {
-    entries: BTreeMap<&'static str, ()>,
+    named: BTreeMap<&'static str, Arc<WorkflowEntry>>,
+    dynamic: Option<Arc<WorkflowEntry>>,
 }
 
 /// A workflow type that cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum RegisterError {
+pub enum RegisterWorkflowError {
     /// Its name is taken.
     #[error(
         "the workflow type \"{0}\" is registered twice: give one of them another name with #[workflow(name = \"…\")]"
     )]
     Twice(String),
+    /// There is a dynamic workflow already.
+    #[error("two dynamic workflows are registered: only one can take the workflow types that no other takes")]
+    TwoDynamic,
 }
 
-#[allow(dead_code, reason = "used by the worker, which is being written")]
 impl WorkflowRegistry {
     /// Adds a workflow type.
-    pub(crate) fn register<W: Workflow>(&mut self) -> Result<(), RegisterError> {
-        match self.entries.insert(W::NAME, ()) {
-            None => Ok(()),
-            Some(()) => Err(RegisterError::Twice(W::NAME.to_owned())),
+    pub(crate) fn register<W: Workflow>(&mut self) -> Result<(), RegisterWorkflowError> {
+        let entry = Arc::new(Registration::<W>::collect());
+        if W::DYNAMIC {
+            if self.dynamic.is_some() {
+                return Err(RegisterWorkflowError::TwoDynamic);
+            }
+            self.dynamic = Some(entry);
+            return Ok(());
         }
+        if self.named.contains_key(W::NAME) {
+            return Err(RegisterWorkflowError::Twice(W::NAME.to_owned()));
+        }
+        self.named.insert(W::NAME, entry);
+        Ok(())
     }
 
     /// Whether nothing is registered.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.named.is_empty() && self.dynamic.is_none()
     }
 
-    /// The registered names, in order.
+    /// The registered names, in order, without the dynamic one.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.keys().copied()
+        self.named.keys().copied()
+    }
+
+    /// The workflow type of this name, or the dynamic one.
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<WorkflowEntry>> {
+        self.named.get(name).or(self.dynamic.as_ref())
     }
 }

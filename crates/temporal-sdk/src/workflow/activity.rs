@@ -1,0 +1,214 @@
+//! Activities as a workflow sees them.
+
+use crate::workflow::context::Context;
+use crate::workflow::error::Error;
+use crate::workflow::misuse;
+use crate::workflow::operation::Operation;
+use crate::workflow::options::setters;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::time::Duration;
+use temporal_client::data::{FromPayload, PayloadConverterExt as _, null_payload};
+use temporal_client::failure::Failure;
+use temporal_core::{CancellationType, Resolution, ScheduleActivity, ScheduleLocalActivity};
+use temporal_protos::api::common::v1::{Payload, Priority, RetryPolicy};
+
+/// How an activity runs.
+///
+/// One of the two close timeouts is required, so both constructors take one:
+///
+/// ```
+/// use std::time::Duration;
+/// use temporal_sdk::workflow::ActivityOptions;
+///
+/// let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(5))
+///     .heartbeat_timeout(Duration::from_secs(1))
+///     .task_queue("other-queue");
+/// ```
+#[derive(Debug, Clone)]
+pub struct ActivityOptions {
+    pub(crate) command: ScheduleActivity,
+    pub(crate) summary: Option<String>,
+}
+
+impl ActivityOptions {
+    /// Limits each attempt, from its start to its end.
+    #[must_use]
+    pub fn start_to_close_timeout(timeout: Duration) -> Self {
+        Self::unlimited().with_start_to_close_timeout(timeout)
+    }
+
+    /// Limits the activity over all its attempts, from being scheduled to its end.
+    #[must_use]
+    pub fn schedule_to_close_timeout(timeout: Duration) -> Self {
+        Self::unlimited().with_schedule_to_close_timeout(timeout)
+    }
+
+    fn unlimited() -> Self {
+        Self {
+            command: ScheduleActivity::default(),
+            summary: None,
+        }
+    }
+
+    setters! {
+        /// Limits each attempt, from its start to its end, besides the other close timeout.
+        with_start_to_close_timeout(timeout: Duration) => |this| this.command.start_to_close_timeout = Some(timeout);
+        /// Limits the activity over all its attempts, besides the other close timeout.
+        with_schedule_to_close_timeout(timeout: Duration) => |this| this.command.schedule_to_close_timeout = Some(timeout);
+        /// Limits the time that it waits for a worker. Default: the schedule-to-close timeout. It is not retried.
+        schedule_to_start_timeout(timeout: Duration) => |this| this.command.schedule_to_start_timeout = Some(timeout);
+        /// Limits the time between heartbeats. Default: the activity need not heartbeat, and does not learn of cancellation.
+        heartbeat_timeout(timeout: Duration) => |this| this.command.heartbeat_timeout = Some(timeout);
+        /// Where it runs. Default: the workflow's own task queue.
+        task_queue(task_queue: impl Into<String>) => |this| this.command.task_queue = task_queue.into();
+        /// How it is retried. Default: the server's, which is forever with growing intervals.
+        retry_policy(policy: impl Into<RetryPolicy>) => |this| this.command.retry_policy = Some(policy.into());
+        /// What a cancelled activity waits for. Default: [`CancellationType::TryCancel`].
+        cancellation_type(kind: CancellationType) => |this| this.command.cancellation_type = kind;
+        /// Its id. Default: a number, counted in the run. Leave it alone unless something outside must know it.
+        activity_id(id: impl Into<String>) => |this| this.command.activity_id = Some(id.into());
+        /// A line shown with it in user interfaces. Default: none.
+        summary(summary: impl Into<String>) => |this| this.summary = Some(summary.into());
+        /// Its priority and fairness. Default: the workflow's.
+        priority(priority: impl Into<Priority>) => |this| this.command.priority = Some(priority.into());
+        /// Forbids that the worker runs it at once without asking the server for it. Default: allowed.
+        disable_eager_execution() => |this| this.command.do_not_eagerly_execute = true;
+    }
+}
+
+/// How a local activity runs: inside the worker that runs the workflow, without a task of its own.
+///
+/// One of the two close timeouts is required.
+#[derive(Debug, Clone)]
+pub struct LocalActivityOptions {
+    pub(crate) command: ScheduleLocalActivity,
+    pub(crate) summary: Option<String>,
+}
+
+impl LocalActivityOptions {
+    /// Limits each attempt, from its start to its end.
+    #[must_use]
+    pub fn start_to_close_timeout(timeout: Duration) -> Self {
+        Self::unlimited().with_start_to_close_timeout(timeout)
+    }
+
+    /// Limits the activity over all its attempts, from being scheduled to its end.
+    #[must_use]
+    pub fn schedule_to_close_timeout(timeout: Duration) -> Self {
+        Self::unlimited().with_schedule_to_close_timeout(timeout)
+    }
+
+    fn unlimited() -> Self {
+        Self {
+            command: ScheduleLocalActivity {
+                attempt: 1,
+                ..ScheduleLocalActivity::default()
+            },
+            summary: None,
+        }
+    }
+
+    setters! {
+        /// Limits each attempt, from its start to its end, besides the other close timeout.
+        with_start_to_close_timeout(timeout: Duration) => |this| this.command.start_to_close_timeout = Some(timeout);
+        /// Limits the activity over all its attempts, besides the other close timeout.
+        with_schedule_to_close_timeout(timeout: Duration) => |this| this.command.schedule_to_close_timeout = Some(timeout);
+        /// Limits the time that it waits for a free slot of the worker.
+        schedule_to_start_timeout(timeout: Duration) => |this| this.command.schedule_to_start_timeout = Some(timeout);
+        /// How it is retried. Default: forever, with intervals that grow from a second.
+        retry_policy(policy: impl Into<RetryPolicy>) => |this| this.command.retry_policy = Some(policy.into());
+        /// A back-off longer than this becomes a timer of the workflow. Default: the workflow task timeout.
+        local_retry_threshold(threshold: Duration) => |this| this.command.local_retry_threshold = Some(threshold);
+        /// What a cancelled activity waits for. Default: [`CancellationType::TryCancel`].
+        cancellation_type(kind: CancellationType) => |this| this.command.cancellation_type = kind;
+        /// Its id. Default: a number, counted in the run.
+        activity_id(id: impl Into<String>) => |this| this.command.activity_id = Some(id.into());
+        /// A line shown with it in user interfaces. Default: none.
+        summary(summary: impl Into<String>) => |this| this.summary = Some(summary.into());
+    }
+}
+
+/// An activity, or local activity, under way. Await it for its result.
+///
+/// Dropping the handle cancels the activity; [`detach`](Self::detach) lets it run on.
+#[must_use = "dropping the handle cancels the activity: await it, keep it, or `.detach()` it"]
+pub struct ActivityHandle<O> {
+    operation: Operation<Resolution>,
+    context: Context,
+    name: String,
+    output: PhantomData<fn() -> O>,
+}
+
+impl<O> ActivityHandle<O> {
+    pub(crate) fn new(operation: Operation<Resolution>, context: &Context, name: String) -> Self {
+        Self {
+            operation,
+            context: context.clone(),
+            name,
+            output: PhantomData,
+        }
+    }
+
+    /// Asks for the activity's cancellation. Its [`CancellationType`] says when awaiting it then ends.
+    pub fn cancel(&self) {
+        self.operation.cancel("");
+    }
+
+    /// Lets the activity run on without its handle. Nobody learns of its end.
+    pub fn detach(mut self) {
+        self.operation.detach();
+    }
+}
+
+impl<O: FromPayload> Future for ActivityHandle<O> {
+    type Output = Result<O, Failure>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.operation
+            .poll(context)
+            .map(|resolution| result_of(&this.context, resolution, || format!("activity \"{}\"", this.name)))
+    }
+}
+
+impl<O> fmt::Debug for ActivityHandle<O> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ActivityHandle")
+            .field("activity_type", &self.name)
+            .field("operation", &self.operation)
+            .finish()
+    }
+}
+
+/// The result of an operation. One that does not decode fails the workflow task, naming `what` it is.
+pub(crate) fn result_of<O: FromPayload>(
+    context: &Context,
+    resolution: Resolution,
+    what: impl FnOnce() -> String,
+) -> Result<O, Failure> {
+    match resolution {
+        Resolution::Completed(payload) => Ok(decode_result(context, payload, what)),
+        Resolution::Failed(failure) | Resolution::Cancelled(failure) => {
+            Err(context.run().environment.converter.failure_to_error(failure))
+        }
+    }
+}
+
+pub(crate) fn decode_result<O: FromPayload>(
+    context: &Context,
+    payload: Option<Payload>,
+    what: impl FnOnce() -> String,
+) -> O {
+    match context.payload_converter().decode(payload.unwrap_or_else(null_payload)) {
+        Ok(value) => value,
+        Err(error) => misuse::raise_error(Error::task_failure(format!(
+            "the result of {} cannot be read: {error}",
+            what()
+        ))),
+    }
+}

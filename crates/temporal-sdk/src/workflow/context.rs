@@ -1,0 +1,689 @@
+//! What workflow code acts through.
+
+use crate::workflow::activity::{ActivityHandle, ActivityOptions, LocalActivityOptions};
+use crate::workflow::child::{ChildWorkflowOptions, ExecuteChildWorkflow, StartChildWorkflow};
+use crate::workflow::condition::WaitCondition;
+use crate::workflow::continue_as_new::{ContinueAsNewCommand, ContinueAsNewOptions};
+use crate::workflow::error::Error;
+use crate::workflow::external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExternalWorkflow};
+use crate::workflow::info::Info;
+use crate::workflow::misuse;
+use crate::workflow::operation::{Operation, OperationId};
+use crate::workflow::random::Random;
+use crate::workflow::run::Run;
+use crate::workflow::scope::{Scope, ScopeHandle};
+use crate::workflow::spawn::JoinHandle;
+use crate::workflow::timer::{Sleep, Timeout, TimerOptions};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use temporal_client::data::{ConversionError, FromPayload, PayloadConverter, PayloadConverterExt as _, ToPayload};
+use temporal_client::definition::{
+    ActivityRef, AnyParams, EncodeParams, IntoInput, Params, WorkflowDefinition, WorkflowRef,
+};
+use temporal_client::failure::CancelledError;
+use temporal_core::{ChildSeq, ChildStart, ContinueAsNew, ExternalTarget, Resolution, SignalExternal, StartTimer};
+use temporal_protos::api::common::v1::Payload;
+use temporal_protos::api::failure::v1::CanceledFailureInfo;
+use temporal_protos::api::failure::v1::Failure as FailureMessage;
+use temporal_protos::api::failure::v1::failure::FailureInfo;
+use temporal_protos::api::sdk::v1::UserMetadata;
+
+/// What workflow code acts through: activities, timers, children, time, randomness, and what the run knows of itself.
+///
+/// It is a cheap handle, to be cloned into tasks, and it is a cancellation scope: what is started through it is cancelled
+/// when its scope is. The context that the run method and the handlers get is the scope of the workflow itself.
+///
+/// Everything started here starts at once, in the order of the calls; awaiting it only waits for its end. Dropping what a
+/// call gave cancels what it started, unless it is detached.
+#[derive(Clone)]
+pub struct Context {
+    run: Run,
+    scope: Scope,
+    update: Option<Rc<UpdateInfo>>,
+}
+
+/// Which update a handler runs for: [`Context::current_update`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpdateInfo {
+    /// The update's id.
+    pub id: String,
+    /// The update's name.
+    pub name: String,
+}
+
+impl Context {
+    pub(crate) fn root(run: &Run) -> Self {
+        Self {
+            run: Rc::clone(run),
+            scope: run.root.clone(),
+            update: None,
+        }
+    }
+
+    pub(crate) fn for_update(&self, id: String, name: String) -> Self {
+        Self {
+            update: Some(Rc::new(UpdateInfo { id, name })),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(crate) fn payload_converter(&self) -> &Arc<dyn PayloadConverter> {
+        self.run.environment.converter.payload_converter()
+    }
+
+    // ---- activities
+
+    /// Runs an activity. Its result, or how it failed, comes when the handle is awaited.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use temporal_sdk::{workflow, workflow::ActivityOptions};
+    /// # async fn example(ctx: &workflow::Context) -> workflow::Result<()> {
+    /// let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(5));
+    /// let greeting = ctx.execute_activity(workflow::activity_named::<String>("say_hello"), "Temporal", options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn execute_activity<A: ActivityRef>(
+        &self,
+        activity: A,
+        input: impl IntoInput<A::Params>,
+        options: ActivityOptions,
+    ) -> ActivityHandle<A::Output>
+    where
+        A::Params: EncodeParams,
+    {
+        self.start_activity(activity, input, options)
+    }
+
+    /// Starts an activity. The same as [`execute_activity`](Self::execute_activity), for code that keeps the handle.
+    pub fn start_activity<A: ActivityRef>(
+        &self,
+        activity: A,
+        input: impl IntoInput<A::Params>,
+        options: ActivityOptions,
+    ) -> ActivityHandle<A::Output>
+    where
+        A::Params: EncodeParams,
+    {
+        let name = activity.name().into_owned();
+        let arguments = self.encode::<A::Params>(&input.into_input(), || format!("activity \"{name}\""));
+        let mut command = options.command;
+        command.activity_type.clone_from(&name);
+        command.arguments = arguments;
+        command.user_metadata = self.metadata(options.summary.as_ref(), None);
+        let run = &self.run;
+        let operation = self.operation("start_activity", cancelled_resolution, || {
+            let seq = run.command("start_activity", |core| core.schedule_activity(command))?;
+            let id = OperationId::Activity(seq);
+            Some((id, run.activities.insert(seq.0, Some(self.member(id)))))
+        });
+        ActivityHandle::new(operation, self, name)
+    }
+
+    /// Runs a local activity: in this worker, without a task of its own. Its result, or how it failed, comes when the
+    /// handle is awaited.
+    pub fn execute_local_activity<A: ActivityRef>(
+        &self,
+        activity: A,
+        input: impl IntoInput<A::Params>,
+        options: LocalActivityOptions,
+    ) -> ActivityHandle<A::Output>
+    where
+        A::Params: EncodeParams,
+    {
+        self.start_local_activity(activity, input, options)
+    }
+
+    /// Starts a local activity. The same as [`execute_local_activity`](Self::execute_local_activity), for code that keeps
+    /// the handle.
+    pub fn start_local_activity<A: ActivityRef>(
+        &self,
+        activity: A,
+        input: impl IntoInput<A::Params>,
+        options: LocalActivityOptions,
+    ) -> ActivityHandle<A::Output>
+    where
+        A::Params: EncodeParams,
+    {
+        let name = activity.name().into_owned();
+        let arguments = self.encode::<A::Params>(&input.into_input(), || format!("local activity \"{name}\""));
+        let mut command = options.command;
+        command.activity_type.clone_from(&name);
+        command.arguments = arguments;
+        command.user_metadata = self.metadata(options.summary.as_ref(), None);
+        let run = &self.run;
+        let operation = self.operation("start_local_activity", cancelled_resolution, || {
+            let seq = run.command("start_local_activity", |core| core.schedule_local_activity(command))?;
+            let id = OperationId::LocalActivity(seq);
+            Some((id, run.local_activities.insert(seq.0, Some(self.member(id)))))
+        });
+        ActivityHandle::new(operation, self, name)
+    }
+
+    // ---- children and other workflows
+
+    /// Runs a child workflow from its start to its end.
+    pub fn execute_child_workflow<R: WorkflowRef>(
+        &self,
+        workflow: R,
+        input: impl IntoInput<<R::Workflow as WorkflowDefinition>::Params>,
+        options: ChildWorkflowOptions,
+    ) -> ExecuteChildWorkflow<R::Workflow>
+    where
+        <R::Workflow as WorkflowDefinition>::Params: EncodeParams,
+    {
+        ExecuteChildWorkflow::new(self.start_child_workflow(workflow, input, options))
+    }
+
+    /// Starts a child workflow. Awaiting it gives a [`ChildWorkflowHandle`] once the server started it.
+    pub fn start_child_workflow<R: WorkflowRef>(
+        &self,
+        workflow: R,
+        input: impl IntoInput<<R::Workflow as WorkflowDefinition>::Params>,
+        options: ChildWorkflowOptions,
+    ) -> StartChildWorkflow<R::Workflow>
+    where
+        <R::Workflow as WorkflowDefinition>::Params: EncodeParams,
+    {
+        let workflow_type = workflow.name().into_owned();
+        let what = || format!("child workflow \"{workflow_type}\"");
+        let arguments = self.encode::<<R::Workflow as WorkflowDefinition>::Params>(&input.into_input(), what);
+        let mut command = options.command;
+        if command.workflow_id.is_empty() {
+            command.workflow_id = self.uuid4().to_string();
+        }
+        command.workflow_type.clone_from(&workflow_type);
+        command.arguments = arguments;
+        command.memo = self.encode_fields(options.memo.iter().map(|(key, value)| (key, &**value)), what);
+        command.user_metadata = self.metadata(options.static_summary.as_ref(), options.static_details.as_ref());
+        let workflow_id = command.workflow_id.clone();
+        let run = &self.run;
+        let mut started = None;
+        let start = self.operation(
+            "start_child_workflow",
+            |failure| ChildStart::Cancelled(failure),
+            || {
+                let seq = run.command("start_child_workflow", |core| core.start_child(command))?;
+                let id = OperationId::Child(seq);
+                started = Some((seq, run.children.insert(seq.0, Some(self.member(id)))));
+                Some((id, run.child_starts.insert(seq.0, None)))
+            },
+        );
+        let (seq, end) = started.map_or((ChildSeq(0), None), |(seq, end)| (seq, Some(end)));
+        StartChildWorkflow::new(self, seq, start, end, workflow_id, workflow_type)
+    }
+
+    /// Another workflow of type `W`, to signal or to cancel. It need not exist yet.
+    #[must_use]
+    pub fn external_workflow<W>(&self, workflow_id: impl Into<String>) -> ExternalWorkflowHandle<W> {
+        ExternalWorkflowHandle::new(self, workflow_id.into())
+    }
+
+    pub(crate) fn signal_target<P: EncodeParams>(
+        &self,
+        target: ExternalTarget,
+        name: &str,
+        values: &<P as Params>::Values,
+    ) -> SignalExternalWorkflow {
+        let command = SignalExternal {
+            target,
+            name: name.to_owned(),
+            arguments: self.encode::<P>(values, || format!("signal \"{name}\"")),
+            header: BTreeMap::new(),
+        };
+        let run = &self.run;
+        let operation = self.operation("signal of another workflow", Err, || {
+            let seq = run.command("signal of another workflow", |core| core.signal_external(command))?;
+            let id = OperationId::SignalExternal(seq);
+            Some((id, run.external_signals.insert(seq.0, Some(self.member(id)))))
+        });
+        SignalExternalWorkflow::new(self, operation)
+    }
+
+    pub(crate) fn cancel_target(&self, target: ExternalTarget, reason: &str) -> CancelExternalWorkflow {
+        let run = &self.run;
+        let operation = self.operation("cancel of another workflow", Err, || {
+            let seq = run.command("cancel of another workflow", |core| {
+                core.cancel_external(target, reason)
+            })?;
+            Some((
+                OperationId::CancelExternal(seq),
+                run.external_cancels.insert(seq.0, None),
+            ))
+        });
+        CancelExternalWorkflow::new(self, operation)
+    }
+
+    // ---- time and conditions
+
+    /// Waits for `duration` of workflow time: a durable timer, which survives the worker.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.start_timer(duration)
+    }
+
+    /// Waits until the workflow's clock shows `time`; not at all when it is past.
+    pub fn sleep_until(&self, time: SystemTime) -> Sleep {
+        self.start_timer(time.duration_since(self.now()).unwrap_or_default())
+    }
+
+    /// Starts a durable timer, with a summary.
+    pub fn start_timer(&self, options: impl Into<TimerOptions>) -> Sleep {
+        let TimerOptions { duration, summary } = options.into();
+        let command = StartTimer {
+            duration,
+            user_metadata: self.metadata(summary.as_ref(), None),
+        };
+        let run = &self.run;
+        let cancelled = |failure: FailureMessage| Err(CancelledError::new(failure.message));
+        let operation = self.operation("sleep", cancelled, || {
+            let seq = run.command("sleep", |core| core.start_timer(command))?;
+            let id = OperationId::Timer(seq);
+            Some((id, run.timers.insert(seq.0, Some(self.member(id)))))
+        });
+        Sleep::new(operation)
+    }
+
+    /// Gives a future `duration` of workflow time. The timer starts now; when it fires first, the future is dropped.
+    pub fn timeout<F: Future>(&self, duration: Duration, future: F) -> Timeout<F> {
+        Timeout::new(self, duration, future)
+    }
+
+    /// Waits until the predicate holds. It is looked at again whenever the workflow's code made progress.
+    ///
+    /// ```
+    /// # use std::{cell::Cell, time::Duration};
+    /// # use temporal_sdk::workflow;
+    /// # async fn example(ctx: &workflow::Context, ready: Cell<bool>) -> workflow::Result<()> {
+    /// ctx.wait_condition(|| ready.get()).await?;
+    /// ctx.wait_condition(|| ready.get()).timeout(Duration::from_secs(60)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_condition<P: FnMut() -> bool>(&self, predicate: P) -> WaitCondition<P> {
+        WaitCondition::new(self.clone(), predicate)
+    }
+
+    /// The workflow's clock: when the server started the current workflow task. It stands still within a task.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        UNIX_EPOCH + self.run.core().now()
+    }
+
+    // ---- tasks and cancellation
+
+    /// Starts a task of the workflow: a future that is polled in its own right, in a deterministic order.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        JoinHandle::spawn(&self.run, Location::caller(), future)
+    }
+
+    /// A scope inside this one, and the handle that cancels it. It is also cancelled when this scope is.
+    #[must_use]
+    pub fn child(&self) -> (Self, ScopeHandle) {
+        let scope = self.scope.child();
+        let handle = ScopeHandle::new(scope.clone(), &self.run);
+        (Self { scope, ..self.clone() }, handle)
+    }
+
+    /// A scope that no cancellation of this one, nor of the workflow, reaches: for cleaning up.
+    #[must_use]
+    pub fn shielded(&self) -> Self {
+        Self {
+            scope: Scope::detached(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether this scope is cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.scope.is_cancelled()
+    }
+
+    /// The reason given with the cancellation; empty when none was given, `None` while the scope is not cancelled.
+    #[must_use]
+    pub fn cancellation_reason(&self) -> Option<String> {
+        self.scope.reason().map(|reason| reason.to_string())
+    }
+
+    /// Waits until this scope is cancelled, and gives what an operation in it fails with then.
+    pub fn cancelled(&self) -> ScopeCancelled {
+        ScopeCancelled {
+            context: self.clone(),
+            member: None,
+        }
+    }
+
+    pub(crate) fn cancelled_now(&self) -> Option<CancelledError> {
+        self.scope.reason().map(|reason| CancelledError::new(&*reason))
+    }
+
+    // ---- the run
+
+    /// What the run knows of itself, from its start.
+    #[must_use]
+    pub fn info(&self) -> &Info {
+        &self.run.info
+    }
+
+    /// How many events the run's history has, as of the current workflow task.
+    #[must_use]
+    pub fn history_length(&self) -> u32 {
+        self.run.core().history_length()
+    }
+
+    /// How many bytes the run's history has, as of the current workflow task.
+    #[must_use]
+    pub fn history_size(&self) -> u64 {
+        self.run.core().history_size_bytes()
+    }
+
+    /// Whether the server suggests to continue as new, since the history gets long.
+    #[must_use]
+    pub fn is_continue_as_new_suggested(&self) -> bool {
+        self.run.core().continue_as_new_suggested()
+    }
+
+    /// Whether what happens now happened before. Only for what has no effect on the workflow, such as metrics.
+    #[must_use]
+    pub fn is_replaying(&self) -> bool {
+        self.run.core().is_replaying()
+    }
+
+    /// A memo field. `None` when there is no such field.
+    ///
+    /// # Errors
+    /// When the field does not hold a `T`.
+    pub fn memo<T: FromPayload>(&self, key: &str) -> Result<Option<T>, ConversionError> {
+        let payload = self.run.core().memo().get(key).cloned();
+        payload
+            .map(|payload| self.payload_converter().decode(payload))
+            .transpose()
+    }
+
+    /// All memo fields as they are.
+    #[must_use]
+    pub fn raw_memo(&self) -> BTreeMap<String, Payload> {
+        self.run.core().memo().clone()
+    }
+
+    /// The result of the last run of the same cron or chain that completed. `None` when there is none.
+    ///
+    /// # Errors
+    /// When it does not hold a `T`.
+    pub fn last_result<T: FromPayload>(&self) -> Result<Option<T>, ConversionError> {
+        let payload = self.run.info.last_result.first().cloned();
+        payload
+            .map(|payload| self.payload_converter().decode(payload))
+            .transpose()
+    }
+
+    /// How the last run of the same cron or chain failed. `None` when it did not.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<temporal_client::failure::Failure> {
+        let failure = self.run.info.last_failure.clone()?;
+        Some(self.run.environment.converter.failure_to_error(failure))
+    }
+
+    /// Sets a memo field; `None` removes it.
+    ///
+    /// # Panics
+    /// In a query or a validator, and when the value cannot be sent: the workflow task fails.
+    pub fn upsert_memo<T: ToPayload>(&self, key: &str, value: Option<T>) {
+        let payload = match &value {
+            Some(value) => self.payload_converter().encode(value),
+            None => Ok(temporal_client::data::null_payload()),
+        };
+        let payload = payload.unwrap_or_else(|error| {
+            misuse::raise_error(Error::task_failure(format!(
+                "the memo field \"{key}\" cannot be sent: {error}"
+            )))
+        });
+        let fields = BTreeMap::from([(key.to_owned(), payload)]);
+        let _ = self.run.command("upsert_memo", |core| core.upsert_memo(fields));
+    }
+
+    /// Sets what user interfaces show as the workflow's current details.
+    pub fn set_current_details(&self, details: impl Into<String>) {
+        self.run.details.replace(details.into());
+    }
+
+    /// What [`set_current_details`](Self::set_current_details) set last.
+    #[must_use]
+    pub fn current_details(&self) -> String {
+        self.run.details.borrow().clone()
+    }
+
+    /// Whether no async signal or update handler runs. Wait for it before the run method returns:
+    /// `ctx.wait_condition(|| ctx.all_handlers_finished()).await?`.
+    #[must_use]
+    pub fn all_handlers_finished(&self) -> bool {
+        self.run.handlers.all_finished()
+    }
+
+    /// The update that this context was given to the handler of; `None` in other code.
+    #[must_use]
+    pub fn current_update(&self) -> Option<&UpdateInfo> {
+        self.update.as_deref()
+    }
+
+    // ---- determinism
+
+    /// Whether the code behind the patch `id` runs: yes in new runs, in old ones only if they ran it before.
+    #[must_use]
+    pub fn patched(&self, id: &str) -> bool {
+        self.run
+            .command("patched", |core| core.patched(id, false))
+            .unwrap_or(true)
+    }
+
+    /// Says that no run from before the patch `id` exists any more: the old code and its condition are gone.
+    pub fn deprecate_patch(&self, id: &str) {
+        let _ = self.run.command("deprecate_patch", |core| core.patched(id, true));
+    }
+
+    /// The run's own random numbers, the same in every replay: a `rand::Rng`.
+    #[must_use]
+    pub fn random(&self) -> Random {
+        self.run.random.clone()
+    }
+
+    /// A random UUID of the run's own, the same in every replay.
+    #[must_use]
+    pub fn uuid4(&self) -> uuid::Uuid {
+        let mut bytes = [0; 16];
+        self.run.random.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// A UUID of the run's own that sorts by the workflow's clock, the same in every replay.
+    #[must_use]
+    pub fn uuid7(&self) -> uuid::Uuid {
+        let mut bytes = [0; 10];
+        self.run.random.fill(&mut bytes);
+        let millis = u64::try_from(self.run.core().now().as_millis()).unwrap_or(u64::MAX);
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+    }
+
+    // ---- ending
+
+    /// Ends this run and begins a new one with this input: return it as the error of the run method.
+    ///
+    /// The input is anything that the workflow's own parameters are sent as: one value, `()`, or `args![a, b]`.
+    ///
+    /// ```
+    /// # use temporal_sdk::workflow;
+    /// # async fn run(ctx: &workflow::Context, round: u32) -> workflow::Result<()> {
+    /// return Err(ctx.continue_as_new(round + 1));
+    /// # }
+    /// ```
+    #[must_use = "return it as the error of the run method"]
+    pub fn continue_as_new(&self, input: impl IntoInput<AnyParams>) -> Error {
+        self.continue_as_new_with(input, ContinueAsNewOptions::new())
+    }
+
+    /// Like [`continue_as_new`](Self::continue_as_new), with options.
+    #[must_use = "return it as the error of the run method"]
+    pub fn continue_as_new_with(&self, input: impl IntoInput<AnyParams>, options: ContinueAsNewOptions) -> Error {
+        let arguments = match AnyParams::encode(&input.into_input(), &**self.payload_converter()) {
+            Ok(arguments) => arguments,
+            Err(error) => return Error::conversion(error),
+        };
+        Error::continue_as_new(ContinueAsNewCommand(ContinueAsNew {
+            workflow_type: options.workflow_type.unwrap_or_default(),
+            task_queue: options.task_queue.unwrap_or_default(),
+            arguments,
+            run_timeout: options.run_timeout,
+            task_timeout: options.task_timeout,
+            backoff_start_interval: options.backoff_start_interval,
+            ..ContinueAsNew::default()
+        }))
+    }
+
+    // ---- inside
+
+    /// Starts an operation in this scope, or ends it as cancelled when the scope is.
+    fn operation<T>(
+        &self,
+        call: &str,
+        cancelled: impl FnOnce(FailureMessage) -> T,
+        start: impl FnOnce() -> Option<(OperationId, Rc<crate::workflow::operation::Slot<T>>)>,
+    ) -> Operation<T> {
+        if let Some(reason) = self.scope.reason() {
+            // Even so it is misuse in a query.
+            let _ = self.run.command(call, |_| ());
+            return Operation::ended(cancelled(cancelled_failure(&reason)));
+        }
+        match start() {
+            Some((id, slot)) => Operation::started(&self.run, id, slot),
+            None => Operation::never(),
+        }
+    }
+
+    fn member(&self, operation: OperationId) -> (Scope, u64) {
+        (self.scope.clone(), self.scope.add_operation(operation))
+    }
+
+    fn encode<P: EncodeParams>(&self, values: &P::Values, what: impl FnOnce() -> String) -> Vec<Payload> {
+        match P::encode(values, &**self.payload_converter()) {
+            Ok(payloads) => payloads,
+            Err(error) => misuse::raise_error(Error::task_failure(format!(
+                "the input of {} cannot be sent: {error}",
+                what()
+            ))),
+        }
+    }
+
+    fn encode_fields<'a>(
+        &self,
+        fields: impl Iterator<Item = (&'a String, &'a dyn temporal_client::data::ErasedValue)>,
+        what: impl Fn() -> String,
+    ) -> BTreeMap<String, Payload> {
+        fields
+            .map(|(key, value)| match self.payload_converter().to_payload(value) {
+                Ok(payload) => (key.clone(), payload),
+                Err(error) => misuse::raise_error(Error::task_failure(format!(
+                    "the memo field \"{key}\" of {} cannot be sent: {error}",
+                    what()
+                ))),
+            })
+            .collect()
+    }
+
+    fn metadata(&self, summary: Option<&String>, details: Option<&String>) -> Option<UserMetadata> {
+        if summary.is_none() && details.is_none() {
+            return None;
+        }
+        let encode = |text: Option<&String>| text.and_then(|text| self.payload_converter().encode(text).ok());
+        Some(UserMetadata {
+            summary: encode(summary),
+            details: encode(details),
+        })
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Context")
+            .field("workflow_id", &self.run.info.workflow_id)
+            .field("run_id", &self.run.info.run_id)
+            .field("scope", &self.scope)
+            .finish()
+    }
+}
+
+/// Waits until a scope is cancelled: [`Context::cancelled`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct ScopeCancelled {
+    context: Context,
+    member: Option<u64>,
+}
+
+impl Future for ScopeCancelled {
+    type Output = CancelledError;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<CancelledError> {
+        if let Some(cancelled) = self.context.cancelled_now() {
+            self.member = None;
+            return Poll::Ready(cancelled);
+        }
+        match self.member {
+            Some(member) => self.context.scope.update_waiter(member, context.waker()),
+            None => self.member = Some(self.context.scope.add_waiter(context.waker().clone())),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for ScopeCancelled {
+    fn drop(&mut self) {
+        if let Some(member) = self.member.take() {
+            self.context.scope.remove(member);
+        }
+    }
+}
+
+impl fmt::Debug for ScopeCancelled {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ScopeCancelled").finish_non_exhaustive()
+    }
+}
+
+fn cancelled_resolution(failure: FailureMessage) -> Resolution {
+    Resolution::Cancelled(failure)
+}
+
+/// What an operation fails with that was cancelled before it began.
+fn cancelled_failure(reason: &str) -> FailureMessage {
+    FailureMessage {
+        message: if reason.is_empty() {
+            "cancelled before it was started"
+        } else {
+            reason
+        }
+        .to_owned(),
+        failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
+        ..FailureMessage::default()
+    }
+}

@@ -1,0 +1,211 @@
+//! What workflow code waits for: a slot that the host fills, and the handle that awaits it.
+
+use crate::workflow::run::RunState;
+use crate::workflow::scope::Scope;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use temporal_core::{
+    ActivitySeq, CancelExternalSeq, ChildSeq, LocalActivitySeq, NexusSeq, SignalExternalSeq, TimerSeq,
+};
+
+/// Which operation of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OperationId {
+    Timer(TimerSeq),
+    Activity(ActivitySeq),
+    LocalActivity(LocalActivitySeq),
+    Child(ChildSeq),
+    SignalExternal(SignalExternalSeq),
+    CancelExternal(CancelExternalSeq),
+    Nexus(NexusSeq),
+}
+
+/// Where the end of an operation is put.
+pub(crate) struct Slot<T> {
+    state: RefCell<State<T>>,
+}
+
+enum State<T> {
+    Pending(Option<Waker>),
+    Ready(T),
+    Taken,
+}
+
+impl<T> Slot<T> {
+    pub(crate) fn pending() -> Rc<Self> {
+        Rc::new(Self {
+            state: RefCell::new(State::Pending(None)),
+        })
+    }
+
+    /// Puts the value and wakes who waits. A second value is dropped.
+    pub(crate) fn fill(&self, value: T) {
+        let waker = {
+            let mut state = self.state.borrow_mut();
+            match &mut *state {
+                State::Pending(waker) => {
+                    let waker = waker.take();
+                    *state = State::Ready(value);
+                    waker
+                }
+                State::Ready(_) | State::Taken => None,
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<T> {
+        let mut state = self.state.borrow_mut();
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Ready(value) => Poll::Ready(value),
+            State::Pending(waker) => {
+                *state = State::Pending(Some(match waker {
+                    Some(waker) if waker.will_wake(context.waker()) => waker,
+                    _ => context.waker().clone(),
+                }));
+                Poll::Pending
+            }
+            State::Taken => Poll::Pending,
+        }
+    }
+
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(*self.state.borrow(), State::Pending(_))
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        matches!(*self.state.borrow(), State::Taken)
+    }
+}
+
+/// The operations of one kind that are not at their end.
+pub(crate) struct Table<T>(RefCell<HashMap<u32, Entry<T>>>);
+
+struct Entry<T> {
+    slot: Rc<Slot<T>>,
+    membership: Option<(Scope, u64)>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T> Table<T> {
+    /// Adds an operation of a scope.
+    pub(crate) fn insert(&self, number: u32, membership: Option<(Scope, u64)>) -> Rc<Slot<T>> {
+        let slot = Slot::pending();
+        let entry = Entry {
+            slot: Rc::clone(&slot),
+            membership,
+        };
+        self.0.borrow_mut().insert(number, entry);
+        slot
+    }
+
+    /// The operation's end. Nothing happens when nobody waits for it.
+    pub(crate) fn resolve(&self, number: u32, value: T) {
+        if let Some(slot) = self.take(number) {
+            slot.fill(value);
+        }
+    }
+
+    /// Forgets an operation, and takes it out of its scope.
+    pub(crate) fn take(&self, number: u32) -> Option<Rc<Slot<T>>> {
+        let entry = self.0.borrow_mut().remove(&number)?;
+        if let Some((scope, key)) = entry.membership {
+            scope.remove(key);
+        }
+        Some(entry.slot)
+    }
+
+    pub(crate) fn clear(&self) {
+        let entries = std::mem::take(&mut *self.0.borrow_mut());
+        drop(entries);
+    }
+}
+
+impl<T> fmt::Debug for Table<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} pending", self.0.borrow().len())
+    }
+}
+
+/// A started operation: await it, cancel it, drop it (which cancels it), or detach it.
+pub(crate) struct Operation<T> {
+    slot: Rc<Slot<T>>,
+    /// `None` when there is nothing to cancel: it was never started, or it is detached.
+    owner: Option<(Rc<RunState>, OperationId)>,
+}
+
+impl<T> Operation<T> {
+    pub(crate) fn started(run: &Rc<RunState>, id: OperationId, slot: Rc<Slot<T>>) -> Self {
+        Self {
+            slot,
+            owner: Some((Rc::clone(run), id)),
+        }
+    }
+
+    /// An operation that ended before it began.
+    pub(crate) fn ended(value: T) -> Self {
+        let slot = Slot::pending();
+        slot.fill(value);
+        Self { slot, owner: None }
+    }
+
+    /// An operation of a run that has ended: it never ends.
+    pub(crate) fn never() -> Self {
+        Self {
+            slot: Slot::pending(),
+            owner: None,
+        }
+    }
+
+    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<T> {
+        let poll = self.slot.poll(context);
+        if poll.is_ready() {
+            self.owner = None;
+        }
+        poll
+    }
+
+    /// Asks for cancellation; the operation's end still has to be awaited.
+    pub(crate) fn cancel(&self, reason: &str) {
+        if let Some((run, id)) = &self.owner
+            && self.slot.is_pending()
+        {
+            run.cancel_operation(*id, reason);
+        }
+    }
+
+    /// Lets it run on without its handle.
+    pub(crate) fn detach(&mut self) {
+        self.owner = None;
+    }
+}
+
+impl<T> Drop for Operation<T> {
+    fn drop(&mut self) {
+        if let Some((run, id)) = self.owner.take()
+            && self.slot.is_pending()
+        {
+            run.drop_operation(id);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Operation<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Operation")
+            .field("id", &self.owner.as_ref().map(|(_, id)| id))
+            .field("pending", &self.slot.is_pending())
+            .finish()
+    }
+}

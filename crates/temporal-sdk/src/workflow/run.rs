@@ -1,0 +1,228 @@
+//! What the code of one run, and the host that drives it, share.
+
+use crate::workflow::error::Error;
+use crate::workflow::executor::{Executor, TaskId};
+use crate::workflow::handlers::Handlers;
+use crate::workflow::host::HostEnvironment;
+use crate::workflow::info::Info;
+use crate::workflow::misuse;
+use crate::workflow::operation::{OperationId, Table};
+use crate::workflow::random::Random;
+use crate::workflow::scope::Scope;
+use std::cell::{Cell, Ref, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use temporal_client::failure::CancelledError;
+use temporal_core::{ChildStart, Resolution, WorkflowRun};
+use temporal_protos::api::common::v1::Payload;
+use temporal_protos::api::failure::v1::Failure;
+
+/// The run as its code sees it. Reached through [`Context`](crate::workflow::Context).
+pub(crate) struct RunState {
+    pub(crate) environment: Arc<HostEnvironment>,
+    /// The state machines. Borrowed for a call at a time, never across workflow code.
+    pub(crate) core: RefCell<WorkflowRun>,
+    pub(crate) executor: Executor,
+    /// The run method's task, until it is first polled.
+    pub(crate) main: Cell<Option<TaskId>>,
+    pub(crate) info: Info,
+    pub(crate) random: Random,
+    /// The scope that the workflow's own cancellation reaches.
+    pub(crate) root: Scope,
+    pub(crate) handlers: Handlers,
+    pub(crate) details: RefCell<String>,
+    pub(crate) timers: Table<Result<(), CancelledError>>,
+    pub(crate) activities: Table<Resolution>,
+    pub(crate) local_activities: Table<Resolution>,
+    pub(crate) child_starts: Table<ChildStart>,
+    pub(crate) children: Table<Resolution>,
+    pub(crate) external_signals: Table<Result<(), Failure>>,
+    pub(crate) external_cancels: Table<Result<(), Failure>>,
+    pub(crate) nexus_starts: Table<Result<Option<String>, Failure>>,
+    pub(crate) nexus_operations: Table<Resolution>,
+    /// How the workflow ends, once its code has said so.
+    outcome: RefCell<Option<Result<Payload, Error>>>,
+    phase: Cell<Phase>,
+}
+
+/// What workflow code may do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Anything.
+    Open,
+    /// Look, but not act: a query is being answered.
+    Query,
+    /// Look, but not act: an update is being validated.
+    Validator,
+    /// Nothing: the run has ended, or is being evicted.
+    Ended,
+}
+
+impl RunState {
+    pub(crate) fn new(environment: &Arc<HostEnvironment>, core: WorkflowRun, info: Info, seed: u64) -> Self {
+        Self {
+            environment: Arc::clone(environment),
+            core: RefCell::new(core),
+            executor: Executor::new(environment.detect_foreign_wakes),
+            main: Cell::new(None),
+            info,
+            random: Random::new(seed),
+            root: Scope::detached(),
+            handlers: Handlers::default(),
+            details: RefCell::default(),
+            timers: Table::default(),
+            activities: Table::default(),
+            local_activities: Table::default(),
+            child_starts: Table::default(),
+            children: Table::default(),
+            external_signals: Table::default(),
+            external_cancels: Table::default(),
+            nexus_starts: Table::default(),
+            nexus_operations: Table::default(),
+            outcome: RefCell::default(),
+            phase: Cell::new(Phase::Open),
+        }
+    }
+
+    /// The state machines, to look at.
+    pub(crate) fn core(&self) -> Ref<'_, WorkflowRun> {
+        self.core.borrow()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.phase.set(phase);
+    }
+
+    /// Hands a command to the state machines. `None` when the run has ended: then nothing is emitted.
+    ///
+    /// `call` names what workflow code called, for the message when it may not.
+    pub(crate) fn command<T>(&self, call: &str, command: impl FnOnce(&mut WorkflowRun) -> T) -> Option<T> {
+        match self.phase.get() {
+            Phase::Open => Some(command(&mut self.core.borrow_mut())),
+            Phase::Ended => {
+                tracing::debug!(
+                    workflow_id = %self.info.workflow_id,
+                    run_id = %self.info.run_id,
+                    call,
+                    "called after the run's end: nothing happens"
+                );
+                None
+            }
+            Phase::Query => misuse::raise(&format!(
+                "{call} was called while workflow {} (id {}) answered a query: a query may only read state; do it in a signal or an update",
+                self.info.workflow_type, self.info.workflow_id,
+            )),
+            Phase::Validator => misuse::raise(&format!(
+                "{call} was called while workflow {} (id {}) validated an update: a validator may only read state; do it in the update's handler",
+                self.info.workflow_type, self.info.workflow_id,
+            )),
+        }
+    }
+
+    /// The workflow is to end so. What was said first holds.
+    pub(crate) fn end_with(&self, outcome: Result<Payload, Error>) {
+        self.outcome.borrow_mut().get_or_insert(outcome);
+    }
+
+    /// Whether the workflow's code has said how the workflow ends, and whether that fails the task.
+    pub(crate) fn is_task_failed(&self) -> bool {
+        matches!(&*self.outcome.borrow(), Some(Err(error)) if error.is_task_failure())
+    }
+
+    /// How the workflow ends, once its code has said so.
+    pub(crate) fn take_outcome(&self) -> Option<Result<Payload, Error>> {
+        self.outcome.borrow_mut().take()
+    }
+
+    /// Asks for the cancellation of an operation that somebody waits for.
+    pub(crate) fn cancel_operation(&self, operation: OperationId, reason: &str) {
+        if self.phase.get() == Phase::Ended {
+            return;
+        }
+        self.command_cancellation(operation, reason);
+        match operation {
+            // Nobody tells the end of a cancelled timer.
+            OperationId::Timer(seq) => self.timers.resolve(seq.0, Err(CancelledError::new(reason))),
+            OperationId::Activity(_)
+            | OperationId::LocalActivity(_)
+            | OperationId::Child(_)
+            | OperationId::SignalExternal(_)
+            | OperationId::CancelExternal(_)
+            | OperationId::Nexus(_) => {}
+        }
+    }
+
+    /// Cancels an operation that nobody waits for any more.
+    pub(crate) fn drop_operation(&self, operation: OperationId) {
+        self.forget(operation);
+        if self.phase.get() == Phase::Open {
+            self.command_cancellation(operation, "");
+        }
+    }
+
+    fn command_cancellation(&self, operation: OperationId, reason: &str) {
+        let _ = self.command("cancellation of an operation", |core| match operation {
+            OperationId::Timer(seq) => core.cancel_timer(seq),
+            OperationId::Activity(seq) => core.cancel_activity(seq),
+            OperationId::LocalActivity(seq) => core.cancel_local_activity(seq),
+            OperationId::Child(seq) => core.cancel_child(seq, reason),
+            OperationId::SignalExternal(seq) => core.cancel_signal_external(seq),
+            // A request that is on its way cannot be taken back.
+            OperationId::CancelExternal(_) => {}
+            OperationId::Nexus(seq) => core.cancel_nexus(seq),
+        });
+    }
+
+    /// Whatever comes of the operation, nobody is told.
+    fn forget(&self, operation: OperationId) {
+        match operation {
+            OperationId::Timer(seq) => drop(self.timers.take(seq.0)),
+            OperationId::Activity(seq) => drop(self.activities.take(seq.0)),
+            OperationId::LocalActivity(seq) => drop(self.local_activities.take(seq.0)),
+            OperationId::Child(seq) => {
+                drop(self.child_starts.take(seq.0));
+                drop(self.children.take(seq.0));
+            }
+            OperationId::SignalExternal(seq) => drop(self.external_signals.take(seq.0)),
+            OperationId::CancelExternal(seq) => drop(self.external_cancels.take(seq.0)),
+            OperationId::Nexus(seq) => {
+                drop(self.nexus_starts.take(seq.0));
+                drop(self.nexus_operations.take(seq.0));
+            }
+        }
+    }
+
+    /// Drops all code of the run. Nothing is emitted from here on.
+    pub(crate) fn end(&self) {
+        self.phase.set(Phase::Ended);
+        self.executor.clear();
+        self.handlers.clear();
+        self.timers.clear();
+        self.activities.clear();
+        self.local_activities.clear();
+        self.child_starts.clear();
+        self.children.clear();
+        self.external_signals.clear();
+        self.external_cancels.clear();
+        self.nexus_starts.clear();
+        self.nexus_operations.clear();
+    }
+}
+
+impl fmt::Debug for RunState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RunState")
+            .field("workflow_id", &self.info.workflow_id)
+            .field("run_id", &self.info.run_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A shared run.
+pub(crate) type Run = Rc<RunState>;

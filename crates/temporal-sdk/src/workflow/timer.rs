@@ -1,0 +1,126 @@
+//! Durable timers.
+
+use crate::workflow::context::Context;
+use crate::workflow::error::WaitError;
+use crate::workflow::operation::Operation;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::time::Duration;
+use temporal_client::failure::CancelledError;
+
+/// How a timer runs: [`Context::start_timer`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct TimerOptions {
+    /// How long, in workflow time.
+    pub duration: Duration,
+    /// A line shown with the timer in user interfaces. Default: none.
+    pub summary: Option<String>,
+}
+
+impl TimerOptions {
+    /// A timer of this length.
+    #[must_use]
+    pub fn new(duration: Duration) -> Self {
+        Self {
+            duration,
+            summary: None,
+        }
+    }
+
+    /// Sets the line shown with the timer in user interfaces.
+    #[must_use]
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = Some(summary.into());
+        self
+    }
+}
+
+impl From<Duration> for TimerOptions {
+    fn from(duration: Duration) -> Self {
+        Self::new(duration)
+    }
+}
+
+/// A durable timer under way: [`Context::sleep`]. Await it; dropping it cancels the timer.
+#[must_use = "dropping a timer cancels it: await it"]
+pub struct Sleep {
+    timer: Operation<Result<(), CancelledError>>,
+}
+
+impl Sleep {
+    pub(crate) fn new(timer: Operation<Result<(), CancelledError>>) -> Self {
+        Self { timer }
+    }
+
+    /// Cancels the timer: awaiting it gives [`CancelledError`].
+    pub fn cancel(&self) {
+        self.timer.cancel("");
+    }
+}
+
+impl Future for Sleep {
+    type Output = Result<(), CancelledError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        self.timer.poll(context)
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Sleep").field(&self.timer).finish()
+    }
+}
+
+/// A future with a time limit: [`Context::timeout`].
+///
+/// The future is polled first, then the timer.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Timeout<F> {
+    future: Pin<Box<F>>,
+    timer: Option<Sleep>,
+    duration: Duration,
+}
+
+impl<F: Future> Timeout<F> {
+    pub(crate) fn new(context: &Context, duration: Duration, future: F) -> Self {
+        Self {
+            future: Box::pin(future),
+            timer: Some(context.sleep(duration)),
+            duration,
+        }
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, WaitError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Poll::Ready(output) = this.future.as_mut().poll(context) {
+            this.timer = None;
+            return Poll::Ready(Ok(output));
+        }
+        match this.timer.as_mut().map(|timer| Pin::new(timer).poll(context)) {
+            Some(Poll::Ready(Ok(()))) => Poll::Ready(Err(WaitError::timeout(this.duration))),
+            Some(Poll::Ready(Err(_))) => {
+                // The scope is cancelled: what the future makes of that is the answer.
+                this.timer = None;
+                Poll::Pending
+            }
+            Some(Poll::Pending) | None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Timeout")
+            .field("duration", &self.duration)
+            .finish_non_exhaustive()
+    }
+}
