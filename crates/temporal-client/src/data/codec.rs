@@ -19,7 +19,7 @@ use temporal_protos::api::common::v1::Payload;
 ///     fn encode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
 ///         let sealed = payloads.into_iter().map(|payload| Payload {
 ///             metadata: [("encoding".into(), "binary/reversed".into())].into(),
-///             data: payload.encode_to_vec().into_iter().rev().collect(),
+///             data: payload.encode_to_vec().into_iter().rev().collect::<Vec<u8>>().into(),
 ///             ..Default::default()
 ///         });
 ///         let sealed = sealed.collect();
@@ -31,7 +31,7 @@ use temporal_protos::api::common::v1::Payload;
 ///                 if payload.metadata.get("encoding").is_none_or(|encoding| encoding != "binary/reversed") {
 ///                     return Ok(payload);
 ///                 }
-///                 let bytes: Vec<u8> = payload.data.into_iter().rev().collect();
+///                 let bytes: Vec<u8> = payload.data.iter().rev().copied().collect();
 ///                 Payload::decode(&*bytes).map_err(|error| CodecError::new("not reversed").caused_by(error))
 ///             });
 ///             open.collect()

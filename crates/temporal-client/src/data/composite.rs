@@ -39,6 +39,7 @@ use temporal_protos::api::common::v1::Payload;
 /// assert_eq!(payload.data, "127.0.0.1");
 /// # Ok::<(), ConversionError>(())
 /// ```
+#[expect(clippy::wrong_self_convention, reason = "the counterpart of `to_payload`")]
 pub trait EncodingConverter: Send + Sync + 'static {
     /// The encoding's name, as in the metadata of its payloads.
     fn encoding(&self) -> &str;

@@ -8,6 +8,7 @@ use temporal_protos::api::common::v1::Payload;
 ///
 /// [`CompositeConverter`](super::CompositeConverter) is the one to start from; implement
 /// [`EncodingConverter`](super::EncodingConverter) for a single encoding of your own.
+#[expect(clippy::wrong_self_convention, reason = "the counterpart of `to_payload`")]
 pub trait PayloadConverter: Send + Sync + 'static {
     /// The payload of a value.
     ///

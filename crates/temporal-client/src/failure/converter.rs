@@ -9,6 +9,7 @@ use std::sync::Arc;
 use temporal_protos::api::failure::v1::Failure as FailureMessage;
 
 /// Turns errors into failures and back.
+#[expect(clippy::wrong_self_convention, reason = "the counterpart of `to_failure`")]
 pub trait FailureConverter: Send + Sync + 'static {
     /// The failure of an error, which may be a [`Failure`] or one of its kinds.
     ///
