@@ -13,7 +13,7 @@ use std::task::{self, Poll};
 use std::time::Duration;
 use temporal_client::data::{FromPayload, PayloadConverterExt as _, null_payload};
 use temporal_client::failure::Failure;
-use temporal_core::{CancellationType, Resolution, ScheduleActivity, ScheduleLocalActivity};
+use temporal_core::{CancellationType, Resolution, ScheduleActivity};
 use temporal_protos::api::common::v1::{Payload, Priority, RetryPolicy};
 
 /// How an activity runs.
@@ -77,58 +77,6 @@ impl ActivityOptions {
         priority(priority: impl Into<Priority>) => |this| this.command.priority = Some(priority.into());
         /// Forbids that the worker runs it at once without asking the server for it. Default: allowed.
         disable_eager_execution() => |this| this.command.do_not_eagerly_execute = true;
-    }
-}
-
-/// How a local activity runs: inside the worker that runs the workflow, without a task of its own.
-///
-/// One of the two close timeouts is required.
-#[derive(Debug, Clone)]
-pub struct LocalActivityOptions {
-    pub(crate) command: ScheduleLocalActivity,
-    pub(crate) summary: Option<String>,
-}
-
-impl LocalActivityOptions {
-    /// Limits each attempt, from its start to its end.
-    #[must_use]
-    pub fn start_to_close_timeout(timeout: Duration) -> Self {
-        Self::unlimited().with_start_to_close_timeout(timeout)
-    }
-
-    /// Limits the activity over all its attempts, from being scheduled to its end.
-    #[must_use]
-    pub fn schedule_to_close_timeout(timeout: Duration) -> Self {
-        Self::unlimited().with_schedule_to_close_timeout(timeout)
-    }
-
-    fn unlimited() -> Self {
-        Self {
-            command: ScheduleLocalActivity {
-                attempt: 1,
-                ..ScheduleLocalActivity::default()
-            },
-            summary: None,
-        }
-    }
-
-    setters! {
-        /// Limits each attempt, from its start to its end, besides the other close timeout.
-        with_start_to_close_timeout(timeout: Duration) => |this| this.command.start_to_close_timeout = Some(timeout);
-        /// Limits the activity over all its attempts, besides the other close timeout.
-        with_schedule_to_close_timeout(timeout: Duration) => |this| this.command.schedule_to_close_timeout = Some(timeout);
-        /// Limits the time that it waits for a free slot of the worker.
-        schedule_to_start_timeout(timeout: Duration) => |this| this.command.schedule_to_start_timeout = Some(timeout);
-        /// How it is retried. Default: forever, with intervals that grow from a second.
-        retry_policy(policy: impl Into<RetryPolicy>) => |this| this.command.retry_policy = Some(policy.into());
-        /// A back-off longer than this becomes a timer of the workflow. Default: the workflow task timeout.
-        local_retry_threshold(threshold: Duration) => |this| this.command.local_retry_threshold = Some(threshold);
-        /// What a cancelled activity waits for. Default: [`CancellationType::TryCancel`].
-        cancellation_type(kind: CancellationType) => |this| this.command.cancellation_type = kind;
-        /// Its id. Default: a number, counted in the run.
-        activity_id(id: impl Into<String>) => |this| this.command.activity_id = Some(id.into());
-        /// A line shown with it in user interfaces. Default: none.
-        summary(summary: impl Into<String>) => |this| this.summary = Some(summary.into());
     }
 }
 
@@ -196,6 +144,7 @@ pub(crate) fn result_of<O: FromPayload>(
         Resolution::Failed(failure) | Resolution::Cancelled(failure) => {
             Err(context.run().environment.converter.failure_to_error(failure))
         }
+        Resolution::Backoff { .. } => misuse::raise("a back-off reached workflow code: please report this bug"),
     }
 }
 

@@ -1,12 +1,13 @@
 //! What workflow code acts through.
 
-use crate::workflow::activity::{ActivityHandle, ActivityOptions, LocalActivityOptions};
+use crate::workflow::activity::{ActivityHandle, ActivityOptions};
 use crate::workflow::child::{ChildWorkflowOptions, ExecuteChildWorkflow, StartChildWorkflow};
 use crate::workflow::condition::WaitCondition;
 use crate::workflow::continue_as_new::{ContinueAsNewCommand, ContinueAsNewOptions};
 use crate::workflow::error::Error;
 use crate::workflow::external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExternalWorkflow};
 use crate::workflow::info::Info;
+use crate::workflow::local_activity::LocalActivityOptions;
 use crate::workflow::misuse;
 use crate::workflow::operation::{Operation, OperationId};
 use crate::workflow::random::Random;
@@ -170,7 +171,7 @@ impl Context {
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
         let run = &self.run;
         let operation = self.operation("start_local_activity", cancelled_resolution, || {
-            let seq = run.command("start_local_activity", |core| core.schedule_local_activity(command))?;
+            let seq = run.command("start_local_activity", |core| run.local_retries.schedule(core, command))?;
             let id = OperationId::LocalActivity(seq);
             Some((id, run.local_activities.insert(seq.0, Some(self.member(id)))))
         });

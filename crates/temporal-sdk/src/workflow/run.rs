@@ -5,6 +5,7 @@ use crate::workflow::executor::{Executor, TaskId};
 use crate::workflow::handlers::Handlers;
 use crate::workflow::host::HostEnvironment;
 use crate::workflow::info::Info;
+use crate::workflow::local_activity::LocalActivities;
 use crate::workflow::misuse;
 use crate::workflow::operation::{OperationId, Table};
 use crate::workflow::random::Random;
@@ -35,6 +36,7 @@ pub(crate) struct RunState {
     pub(crate) timers: Table<Result<(), CancelledError>>,
     pub(crate) activities: Table<Resolution>,
     pub(crate) local_activities: Table<Resolution>,
+    pub(crate) local_retries: LocalActivities,
     pub(crate) child_starts: Table<ChildStart>,
     pub(crate) children: Table<Resolution>,
     pub(crate) external_signals: Table<Result<(), Failure>>,
@@ -74,6 +76,7 @@ impl RunState {
             timers: Table::default(),
             activities: Table::default(),
             local_activities: Table::default(),
+            local_retries: LocalActivities::default(),
             child_starts: Table::default(),
             children: Table::default(),
             external_signals: Table::default(),
@@ -144,6 +147,13 @@ impl RunState {
         if self.phase.get() == Phase::Ended {
             return;
         }
+        if let OperationId::LocalActivity(seq) = operation {
+            let end = self.command(CANCELLATION, |core| self.local_retries.cancel(core, seq));
+            if let Some(Some(resolution)) = end {
+                self.local_activities.resolve(seq.0, resolution);
+            }
+            return;
+        }
         self.command_cancellation(operation, reason);
         match operation {
             // Nobody tells the end of a cancelled timer.
@@ -166,10 +176,10 @@ impl RunState {
     }
 
     fn command_cancellation(&self, operation: OperationId, reason: &str) {
-        let _ = self.command("cancellation of an operation", |core| match operation {
+        let _ = self.command(CANCELLATION, |core| match operation {
             OperationId::Timer(seq) => core.cancel_timer(seq),
             OperationId::Activity(seq) => core.cancel_activity(seq),
-            OperationId::LocalActivity(seq) => core.cancel_local_activity(seq),
+            OperationId::LocalActivity(seq) => self.local_retries.abandon(core, seq),
             OperationId::Child(seq) => core.cancel_child(seq, reason),
             OperationId::SignalExternal(seq) => core.cancel_signal_external(seq),
             // A request that is on its way cannot be taken back.
@@ -205,6 +215,7 @@ impl RunState {
         self.timers.clear();
         self.activities.clear();
         self.local_activities.clear();
+        self.local_retries.clear();
         self.child_starts.clear();
         self.children.clear();
         self.external_signals.clear();
@@ -223,6 +234,9 @@ impl fmt::Debug for RunState {
             .finish_non_exhaustive()
     }
 }
+
+/// What the code does that drops or cancels an operation, for messages.
+const CANCELLATION: &str = "cancellation of an operation";
 
 /// A shared run.
 pub(crate) type Run = Rc<RunState>;
