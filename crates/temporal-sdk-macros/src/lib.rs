@@ -4,3 +4,52 @@
 
 mod activity;
 mod workflow;
+
+use proc_macro::TokenStream;
+
+/// Makes a function an activity.
+///
+/// The function's name becomes a unit struct that names the activity (`ctx.execute_activity(say_hello, ..)`,
+/// `.activity(say_hello)`) and can still be called like the function. An `async fn` runs on tokio, a plain `fn` on the
+/// worker's executor for blocking code.
+///
+/// The first parameter may be `ctx: &activity::Context`; the others are the inputs, owned, one payload each. It returns
+/// `activity::Result<T>`, or a `Result` with any error that converts into `activity::Error`.
+///
+/// # Options
+/// - `name = "…"`: the name it is registered under; by default the function's own.
+/// - `dynamic`: it takes every call that no other registered activity takes, as `name: String, arguments: RawValues`.
+///
+/// ```ignore
+/// #[activity(name = "greet")]
+/// async fn say_hello(ctx: &activity::Context, name: String) -> activity::Result<String> {
+///     Ok(format!("Hello, {name}! This is attempt {}.", ctx.info().attempt))
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    activity::expand_activity(arguments.into(), item.into()).into()
+}
+
+/// Makes methods of a shared value activities, or declares activities whose code is elsewhere.
+///
+/// On an `impl` block: every method with `#[activity]` on it takes `&self` (or `self: Arc<Self>`) and is otherwise like a
+/// function with [`macro@activity`]. `Payments::charge` names the activity; `payments.charge(..)` calls it, in the
+/// module of the `impl` block. Register all of them with `.activities(Payments::new(..))`.
+///
+/// On a trait: the methods have no body, and the trait's name becomes a type that holds the markers only
+/// (`PaymentActivities::charge`), for callers of activities that other workers run.
+///
+/// ```ignore
+/// #[activities]
+/// impl Payments {
+///     #[activity]
+///     async fn charge(&self, ctx: &activity::Context, order: Order) -> activity::Result<Receipt> {
+///         Ok(self.gateway.charge(order, ctx.info().attempt).await?)
+///     }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    activity::expand_activities(arguments.into(), item.into()).into()
+}

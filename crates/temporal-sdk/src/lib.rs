@@ -10,5 +10,7 @@ mod raw_values;
 pub mod worker;
 pub mod workflow;
 
+pub use raw_values::RawValues;
 pub use temporal_client as client;
 pub use temporal_client::args;
+pub use temporal_sdk_macros::{activities, activity};
