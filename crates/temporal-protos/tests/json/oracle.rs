@@ -27,9 +27,13 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
 });
 
 /// A xorshift generator: the same messages in every run.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -37,7 +41,7 @@ impl Random {
         self.0
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
@@ -184,7 +188,7 @@ fn plain(value: serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn random_messages_of_every_type_agree() {
-    let mut random = Random(0x5eed_0f7e_3a70_7a11);
+    let mut random = Random::new(0x5eed_0f7e_3a70_7a11);
     let mut written = 0;
     for descriptor in POOL.all_messages().filter(|message| !message.is_map_entry()) {
         let name = descriptor.full_name();
