@@ -53,3 +53,39 @@ pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
     activity::expand_activities(arguments.into(), item.into()).into()
 }
+
+/// Makes a type, or a function, a workflow; or declares one whose code is elsewhere.
+///
+/// On an `impl` block, attributes say what its methods are:
+///
+/// | attribute | method |
+/// |---|---|
+/// | `#[run]` | the workflow itself: `async`, exactly one |
+/// | `#[signal]` | takes a message; sync or `async` |
+/// | `#[query]` | answers from the workflow's state, at once |
+/// | `#[update]` | takes a message and answers; sync or `async` |
+/// | `#[validator(my_update)]` | rejects an update before it is recorded: takes its inputs by reference |
+/// | `#[init]` | makes the instance of the workflow's inputs; without it, `Default` does |
+///
+/// Each takes `&self` (or `self: Rc<Self>`), then `ctx: &workflow::Context` if wanted, then its inputs, owned, one payload
+/// each. `MyWorkflow::my_signal` names the signal for callers, typed; `self.my_signal(..)` calls the method.
+///
+/// # Options
+/// - `#[workflow(name = "…")]`: the workflow type; by default the type's own name. Likewise `#[signal(name = "…")]` etc.
+/// - `#[workflow(dynamic)]`: takes every workflow type that the worker has no other workflow for, its arguments as
+///   `RawValues`. `#[signal(dynamic)]`, `#[query(dynamic)]` and `#[update(dynamic)]` take `name: String, arguments: RawValues`.
+/// - `#[signal(unfinished_policy = abandon)]`, and for updates: no warning when the workflow ends while it runs.
+/// - `#[query(description = "…")]` etc.: shown in the workflow's metadata; by default the first paragraph of the
+///   documentation.
+///
+/// # A function
+/// `#[workflow] async fn my_workflow(ctx: &workflow::Context, input: Input) -> workflow::Result<Output>` makes a workflow
+/// without handlers. Its name is the workflow's type, for `.workflow::<my_workflow>()` and `start_workflow(my_workflow, ..)`.
+///
+/// # A declaration
+/// On a trait whose methods have no code and no `self`, for callers of a workflow that another program runs:
+/// `#[workflow] trait Payments { #[run] async fn run(order: Order) -> Receipt; #[signal] fn approve(); }`.
+#[proc_macro_attribute]
+pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    workflow::expand_workflow(arguments.into(), item.into()).into()
+}

@@ -1,1 +1,33 @@
 //! `#[workflow]`.
+
+mod block;
+mod declarations;
+mod expand;
+mod function;
+mod method;
+mod options;
+
+use proc_macro2::TokenStream;
+use syn::Item;
+
+/// `#[workflow]` on an `impl` block, a function, or a trait of declarations.
+pub(crate) fn expand_workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    workflow(arguments, item).unwrap_or_else(syn::Error::into_compile_error)
+}
+
+fn workflow(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let options = options::WorkflowOptions::parse(arguments)?;
+    match syn::parse2(item)? {
+        Item::Impl(item) => expand::expand(options, item),
+        Item::Fn(item) => function::expand(&options, item),
+        Item::Trait(item) => declarations::expand(&options, item),
+        Item::Struct(item) => Err(syn::Error::new_spanned(
+            item.ident,
+            "`#[workflow]` goes on the `impl` block that holds the `#[run]` method, not on the struct",
+        )),
+        other => Err(syn::Error::new_spanned(
+            other,
+            "`#[workflow]` goes on an `impl` block, on an `async fn`, or on a trait of declarations",
+        )),
+    }
+}

@@ -13,4 +13,4 @@ pub mod workflow;
 pub use raw_values::RawValues;
 pub use temporal_client as client;
 pub use temporal_client::args;
-pub use temporal_sdk_macros::{activities, activity};
+pub use temporal_sdk_macros::{activities, activity, workflow};

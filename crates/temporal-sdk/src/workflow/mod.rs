@@ -50,11 +50,14 @@ pub use crate::{join, select};
 pub use temporal_client::data::ConversionError;
 pub use temporal_client::definition::{
     AnyParams, Many, NamedActivity, NamedQuery, NamedSignal, NamedUpdate, NamedWorkflow, NoParams, One, QueryMarker,
-    RunMarker, SignalMarker, Untyped, UpdateMarker, WorkflowDefinition, activity_named, query_named, signal_named,
-    update_named, workflow_named as named,
+    RunMarker, SignalMarker, Untyped, UpdateMarker, WorkflowDefinition, WorkflowRef, activity_named, query_named,
+    signal_named, update_named, workflow_named as named,
 };
 pub use temporal_client::failure::{
     ActivityError, ApplicationError, CancelledError, ChildWorkflowError, Failure, TimeoutError,
 };
 pub use temporal_core::CancellationType;
 pub use temporal_protos::api::enums::v1::{ParentClosePolicy, WorkflowIdReusePolicy};
+
+#[cfg(test)]
+mod tests;

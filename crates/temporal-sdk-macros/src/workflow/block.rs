@@ -1,0 +1,265 @@
+//! Reading a workflow's `impl` block.
+
+use super::method::{Method, Role, docs, first_paragraph, take_role};
+use super::options::{HandlerOptions, plain};
+use std::collections::HashMap;
+use syn::{Attribute, Ident, ImplItem, ImplItemFn, ItemImpl, Type, Visibility};
+
+/// A workflow's `impl` block, taken apart.
+pub(super) struct Block {
+    pub(super) item: ItemImpl,
+    /// The workflow type's own name.
+    pub(super) ident: Ident,
+    pub(super) description: String,
+    pub(super) run: Written,
+    pub(super) init: Option<Method>,
+    /// Signals, queries and updates, in the order written.
+    pub(super) handlers: Vec<Written>,
+    pub(super) validators: Vec<Validator>,
+    /// What is not generated from: stays as it is.
+    pub(super) rest: Vec<ImplItem>,
+}
+
+/// A method with its code.
+pub(super) struct Written {
+    pub(super) method: Method,
+    pub(super) visibility: Visibility,
+    /// Documentation and conditions, for what is generated.
+    pub(super) docs: Vec<Attribute>,
+    pub(super) description: String,
+    /// The code, without visibility and role.
+    pub(super) code: ImplItemFn,
+}
+
+/// A validator and the update it belongs to.
+pub(super) struct Validator {
+    pub(super) method: Method,
+    pub(super) update: Ident,
+}
+
+impl Block {
+    pub(super) fn read(mut item: ItemImpl) -> syn::Result<Self> {
+        if let Some((path, _)) = &item.trait_ {
+            return Err(syn::Error::new_spanned(
+                path,
+                "`#[workflow]` goes on the type's own `impl` block, not on that of a trait",
+            ));
+        }
+        if let Some(lifetime) = item.generics.lifetimes().next() {
+            return Err(syn::Error::new_spanned(
+                lifetime,
+                "a workflow owns its state, since it outlives every borrow: remove the lifetime",
+            ));
+        }
+        let ident = type_name(&item.self_ty)?;
+        let description = first_paragraph(&item.attrs);
+        let mut reader = Reader::default();
+        for entry in std::mem::take(&mut item.items) {
+            reader.read(entry);
+        }
+        reader.finish(item, ident, description)
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    run: Option<Written>,
+    init: Option<Method>,
+    handlers: Vec<Written>,
+    validators: Vec<Validator>,
+    rest: Vec<ImplItem>,
+    errors: Option<syn::Error>,
+}
+
+impl Reader {
+    fn fail(&mut self, error: syn::Error) {
+        match &mut self.errors {
+            Some(errors) => errors.combine(error),
+            None => self.errors = Some(error),
+        }
+    }
+
+    fn read(&mut self, item: ImplItem) {
+        let ImplItem::Fn(mut function) = item else {
+            self.rest.push(item);
+            return;
+        };
+        match take_role(&mut function.attrs) {
+            Ok(None) => self.rest.push(ImplItem::Fn(function)),
+            Ok(Some((role, attribute))) => {
+                if let Err(error) = self.read_method(role, &attribute, function) {
+                    self.fail(error);
+                }
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn read_method(&mut self, role: Role, attribute: &Attribute, function: ImplItemFn) -> syn::Result<()> {
+        match role {
+            Role::Validator => {
+                let update = attribute.parse_args::<Ident>().map_err(|_| {
+                    syn::Error::new_spanned(attribute, "name the update's method: `#[validator(my_update)]`")
+                })?;
+                let method = Method::new(role, HandlerOptions::default(), &function.sig)?;
+                self.validators.push(Validator { method, update });
+                self.rest.push(ImplItem::Fn(function));
+            }
+            Role::Init => {
+                no_options(role, attribute)?;
+                let method = Method::new(role, HandlerOptions::default(), &function.sig)?;
+                if self.init.is_some() {
+                    let message = "a workflow has one `#[init]`: leave the other out";
+                    return Err(syn::Error::new_spanned(&function.sig.ident, message));
+                }
+                self.init = Some(method);
+                self.rest.push(ImplItem::Fn(function));
+            }
+            Role::Run => {
+                no_options(role, attribute)?;
+                let written = written(role, HandlerOptions::default(), function)?;
+                if let Some(first) = &self.run {
+                    let message = format!(
+                        "a workflow has one `#[run]` method, and `{}` is it: make this a `#[signal]`, an `#[update]`, or a method that `{0}` calls",
+                        first.method.signature.ident
+                    );
+                    return Err(syn::Error::new_spanned(&written.method.signature.ident, message));
+                }
+                self.run = Some(written);
+            }
+            Role::Signal | Role::Query | Role::Update => {
+                let options = HandlerOptions::parse(role.name(), attribute)?;
+                self.handlers.push(written(role, options, function)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_names(&mut self) {
+        let mut errors = Vec::new();
+        let mut seen = HashMap::new();
+        for handler in &self.handlers {
+            let method = &handler.method;
+            let name = method.options.name(&method.signature.ident);
+            if seen.insert((method.role.name(), name.value()), ()).is_some() {
+                let (kind, value) = (method.role.name(), name.value());
+                let message = if value.is_empty() {
+                    format!("there is a dynamic {kind} already: only one can take the names that no other takes")
+                } else {
+                    format!("there is a {kind} \"{value}\" already: give one of them another `name`")
+                };
+                errors.push(syn::Error::new(name.span(), message));
+            }
+        }
+        let mut validated = HashMap::new();
+        for validator in &self.validators {
+            if let Err(error) = self.check_validator(validator) {
+                errors.push(error);
+            }
+            if validated.insert(plain(&validator.update), ()).is_some() {
+                let message = format!("update `{}` has a validator already", validator.update);
+                errors.push(syn::Error::new(validator.update.span(), message));
+            }
+        }
+        errors.into_iter().for_each(|error| self.fail(error));
+    }
+
+    fn check_validator(&self, validator: &Validator) -> syn::Result<()> {
+        let updates = || {
+            self.handlers
+                .iter()
+                .map(|handler| &handler.method)
+                .filter(|method| method.role == Role::Update)
+        };
+        let Some(update) = updates().find(|update| update.signature.ident == validator.update) else {
+            let known: Vec<_> = updates()
+                .map(|update| format!("`{}`", update.signature.ident))
+                .collect();
+            let known = if known.is_empty() {
+                "there is none".to_owned()
+            } else {
+                known.join(", ")
+            };
+            return Err(syn::Error::new(
+                validator.update.span(),
+                format!("no `#[update]` method has the name `{}`: {known}", validator.update),
+            ));
+        };
+        let (wanted, has) = (update.parameters.inputs.len(), validator.method.parameters.inputs.len());
+        if wanted != has {
+            return Err(syn::Error::new_spanned(
+                &validator.method.signature.inputs,
+                format!(
+                    "the update `{}` takes {wanted} inputs, but its validator takes {has}",
+                    validator.update
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, item: ItemImpl, ident: Ident, description: String) -> syn::Result<Block> {
+        self.check_names();
+        if self.run.is_none() && self.errors.is_none() {
+            self.fail(syn::Error::new_spanned(
+                &item.self_ty,
+                "a workflow needs one `#[run]` method: `#[run] async fn run(&self, ctx: &workflow::Context) -> workflow::Result<()>`",
+            ));
+        }
+        match (self.errors, self.run) {
+            (None, Some(run)) => Ok(Block {
+                item,
+                ident,
+                description,
+                run,
+                init: self.init,
+                handlers: self.handlers,
+                validators: self.validators,
+                rest: self.rest,
+            }),
+            (Some(errors), _) => Err(errors),
+            (None, None) => Err(syn::Error::new_spanned(
+                item.self_ty,
+                "a workflow needs one `#[run]` method",
+            )),
+        }
+    }
+}
+
+fn written(role: Role, options: HandlerOptions, mut code: ImplItemFn) -> syn::Result<Written> {
+    let method = Method::new(role, options, &code.sig)?;
+    let visibility = std::mem::replace(&mut code.vis, Visibility::Inherited);
+    Ok(Written {
+        description: method.description(&code.attrs),
+        docs: docs(&code.attrs),
+        method,
+        visibility,
+        code,
+    })
+}
+
+fn no_options(role: Role, attribute: &Attribute) -> syn::Result<()> {
+    match &attribute.meta {
+        syn::Meta::Path(_) => Ok(()),
+        _ if role == Role::Run => Err(syn::Error::new_spanned(
+            attribute,
+            "`#[run]` takes no options: the workflow's name is that of the type, or `#[workflow(name = \"…\")]`",
+        )),
+        _ => Err(syn::Error::new_spanned(
+            attribute,
+            format!("`#[{}]` takes no options", role.name()),
+        )),
+    }
+}
+
+fn type_name(self_ty: &Type) -> syn::Result<Ident> {
+    if let Type::Path(path) = self_ty
+        && let Some(segment) = path.path.segments.last()
+    {
+        return Ok(segment.ident.clone());
+    }
+    Err(syn::Error::new_spanned(
+        self_ty,
+        "`#[workflow]` goes on the `impl` block of a struct or enum",
+    ))
+}

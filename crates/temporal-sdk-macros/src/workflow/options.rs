@@ -1,0 +1,138 @@
+//! Options in attributes.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::meta::ParseNestedMeta;
+use syn::spanned::Spanned;
+use syn::{Attribute, Ident, LitStr};
+
+/// Where the generated code finds the SDK.
+pub(super) fn sdk() -> TokenStream {
+    quote!(::temporal_sdk)
+}
+
+/// The options of `#[workflow(..)]`.
+#[derive(Default)]
+pub(super) struct WorkflowOptions {
+    pub(super) name: Option<LitStr>,
+    pub(super) dynamic: Option<Span>,
+}
+
+impl WorkflowOptions {
+    pub(super) fn parse(arguments: TokenStream) -> syn::Result<Self> {
+        let mut options = Self::default();
+        let parser = syn::meta::parser(|meta| {
+            if meta.path.is_ident("name") {
+                options.name = Some(name(&meta)?);
+                Ok(())
+            } else if meta.path.is_ident("dynamic") {
+                options.dynamic = Some(meta.path.span());
+                Ok(())
+            } else {
+                Err(meta.error("unknown option: `#[workflow]` takes `name = \"…\"` or `dynamic`"))
+            }
+        });
+        syn::parse::Parser::parse2(parser, arguments)?;
+        if let (Some(name), Some(_)) = (&options.name, options.dynamic) {
+            return Err(syn::Error::new(
+                name.span(),
+                "a dynamic workflow takes every type that no other takes: leave `name` out",
+            ));
+        }
+        Ok(options)
+    }
+
+    /// The registered name; empty for a dynamic workflow.
+    pub(super) fn name(&self, default: &Ident) -> LitStr {
+        match (&self.name, self.dynamic) {
+            (Some(name), _) => name.clone(),
+            (None, Some(span)) => LitStr::new("", span),
+            (None, None) => LitStr::new(&plain(default), default.span()),
+        }
+    }
+}
+
+/// The options of `#[signal(..)]`, `#[query(..)]` and `#[update(..)]`.
+#[derive(Default)]
+pub(super) struct HandlerOptions {
+    pub(super) name: Option<LitStr>,
+    pub(super) dynamic: Option<Span>,
+    pub(super) description: Option<LitStr>,
+    pub(super) abandon: bool,
+}
+
+impl HandlerOptions {
+    pub(super) fn parse(kind: &str, attribute: &Attribute) -> syn::Result<Self> {
+        let mut options = Self::default();
+        if matches!(attribute.meta, syn::Meta::Path(_)) {
+            return Ok(options);
+        }
+        attribute.parse_nested_meta(|meta| options.option(kind, &meta))?;
+        if let (Some(name), Some(_)) = (&options.name, options.dynamic) {
+            let message = format!("a dynamic {kind} takes every name that no other takes: leave `name` out");
+            return Err(syn::Error::new(name.span(), message));
+        }
+        Ok(options)
+    }
+
+    fn option(&mut self, kind: &str, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+        if meta.path.is_ident("name") {
+            self.name = Some(name(meta)?);
+            Ok(())
+        } else if meta.path.is_ident("dynamic") {
+            self.dynamic = Some(meta.path.span());
+            Ok(())
+        } else if meta.path.is_ident("description") {
+            self.description = Some(meta.value()?.parse()?);
+            Ok(())
+        } else if meta.path.is_ident("unfinished_policy") && kind != "query" {
+            let policy: Ident = meta.value()?.parse()?;
+            match policy.to_string().as_str() {
+                "abandon" => self.abandon = true,
+                "warn_and_abandon" => self.abandon = false,
+                _ => return Err(syn::Error::new(policy.span(), "write `abandon` or `warn_and_abandon`")),
+            }
+            Ok(())
+        } else if meta.path.is_ident("validator") {
+            Err(meta.error("put `#[validator(the_update)]` on the validating method instead"))
+        } else {
+            let policy = if kind == "query" {
+                ""
+            } else {
+                ", `unfinished_policy = abandon`"
+            };
+            Err(meta.error(format!(
+                "unknown option: `#[{kind}]` takes `name = \"…\"` or `dynamic`, and `description = \"…\"`{policy}"
+            )))
+        }
+    }
+
+    /// The registered name; empty for a dynamic handler.
+    pub(super) fn name(&self, method: &Ident) -> LitStr {
+        match (&self.name, self.dynamic) {
+            (Some(name), _) => name.clone(),
+            (None, Some(span)) => LitStr::new("", span),
+            (None, None) => LitStr::new(&plain(method), method.span()),
+        }
+    }
+}
+
+fn name(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+    let name: LitStr = meta.value()?.parse()?;
+    if name.value().is_empty() {
+        return Err(syn::Error::new(name.span(), "the name cannot be empty"));
+    }
+    if name.value().starts_with("__temporal_") {
+        return Err(syn::Error::new(
+            name.span(),
+            "names that begin with `__temporal_` belong to Temporal: choose another",
+        ));
+    }
+    Ok(name)
+}
+
+/// An identifier without `r#`.
+pub(super) fn plain(ident: &Ident) -> String {
+    let name = ident.to_string();
+    name.strip_prefix("r#").unwrap_or(&name).to_owned()
+}

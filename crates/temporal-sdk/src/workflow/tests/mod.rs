@@ -1,0 +1,3 @@
+//! Runs driven by hand-made histories, without a server.
+
+mod greeting;
