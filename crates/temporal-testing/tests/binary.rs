@@ -1,5 +1,6 @@
 //! The server as a program: arguments, the port it prints, its end.
 #![cfg(all(feature = "cli", unix))]
+#![allow(clippy::unwrap_used, reason = "a test ends where its helpers fail")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

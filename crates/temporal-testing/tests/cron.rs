@@ -1,4 +1,5 @@
 //! Our cron matcher against another implementation, over random schedules.
+#![allow(clippy::unwrap_used, reason = "a test ends where its helpers fail")]
 
 use chrono::{DateTime, Utc};
 use temporal_testing::server::cron::Cron;

@@ -1,4 +1,5 @@
 //! The gRPC surface of the embedded server: paths, statuses, limits, connections.
+#![allow(clippy::unwrap_used, reason = "a test ends where its helpers fail")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! The filter language against what the real dev server answered, case by case.
+#![allow(clippy::unwrap_used, reason = "a test ends where its helpers fail")]
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! Requests nobody would send: random fields, random bytes, in random order. Nothing may panic and each call gets an answer.
 //!
 //! `FUZZ_REQUESTS` sets how many requests a test sends, `FUZZ_SEED` which.
+#![allow(clippy::unwrap_used, reason = "a test ends where its helpers fail")]
 
 mod generator;
 
