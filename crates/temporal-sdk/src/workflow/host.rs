@@ -9,7 +9,7 @@ use crate::workflow::handlers;
 use crate::workflow::info::{Info, TaskIdentity};
 use crate::workflow::misuse;
 use crate::workflow::registry::WorkflowRegistry;
-use crate::workflow::run::{Run, RunState};
+use crate::workflow::run::{Phase, Run, RunState};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -194,11 +194,19 @@ impl WorkflowHost {
             return Err(self.broken());
         };
         let run = Rc::clone(run);
+        // A query changes nothing, so nothing is to be polled.
+        let is_query = matches!(job, Job::Query(_));
         self.in_workflow(&run, |run| {
             apply(run, job)?;
-            run.executor.run_until_blocked();
+            if !is_query {
+                run.executor.run_until_blocked();
+            }
             Ok(())
-        })
+        })?;
+        if let Some(outcome) = run.take_outcome() {
+            self.close(&run, outcome);
+        }
+        Ok(())
     }
 
     /// Runs workflow code: with its panics caught, its logs in place, and its wakes lawful.
@@ -227,12 +235,10 @@ impl WorkflowHost {
                 run.info.workflow_type
             ))));
         }
-        if run.is_task_failed()
-            && let Some(Err(error)) = run.take_outcome()
-        {
-            return Err(self.failed(&error));
+        match run.take_task_failure() {
+            Some(error) => Err(self.failed(&error)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn span(&mut self, run: &Run) -> tracing::Span {
@@ -249,14 +255,8 @@ impl WorkflowHost {
             .clone()
     }
 
-    /// All of the task is applied: ends the workflow if its code did, waits for local activities, or finishes.
+    /// All of the task is applied: waits for local activities, or finishes.
     fn done(&mut self) -> Result<Drive, TaskFailure> {
-        if let Stage::Running(run) = &self.stage
-            && let Some(outcome) = run.take_outcome()
-        {
-            let run = Rc::clone(run);
-            self.end(&run, outcome);
-        }
         let mut requests = Vec::new();
         let finished = self.with_core(|core| {
             while let Some(request) = core.next_local_activity() {
@@ -265,36 +265,47 @@ impl WorkflowHost {
             (!core.waits_for_local_activities()).then(|| core.finish_task())
         });
         match finished {
-            Some(Some(finished)) => finished
-                .map(Drive::Finished)
-                .map_err(|error| run_failure(&self.environment, &error)),
+            Some(Some(finished)) => {
+                self.drop_closed();
+                finished
+                    .map(Drive::Finished)
+                    .map_err(|error| run_failure(&self.environment, &error))
+            }
             Some(None) => Ok(Drive::LocalActivities(requests)),
             None => Err(self.broken()),
         }
     }
 
-    fn end(&mut self, run: &Run, outcome: Result<Payload, Error>) {
+    /// Closes the workflow. Its code lives on until the task is done: what of it is still at work in this task may answer.
+    fn close(&self, run: &Run, outcome: Result<Payload, Error>) {
+        let mut core = run.core.borrow_mut();
+        match outcome {
+            Ok(payload) => core.complete(Some(payload)),
+            Err(error) => match error.into_continue_as_new() {
+                Ok(command) => core.continue_as_new(command.0),
+                Err(error) if error.is_cancelled() && run.root.is_cancelled() => core.cancel(),
+                Err(error) => core.fail(error.to_failure(&self.environment.converter)),
+            },
+        }
+    }
+
+    /// Drops the code of a workflow that has closed. Its state stays, for queries.
+    fn drop_closed(&mut self) {
+        let Stage::Running(run) = &self.stage else { return };
+        if run.phase() == Phase::Ended || !run.core().is_closed() {
+            return;
+        }
+        let run = Rc::clone(run);
         let unfinished = run.handlers.unfinished();
         if !unfinished.is_empty() && !run.core().is_replaying() {
-            self.span(run).in_scope(|| {
+            self.span(&run).in_scope(|| {
                 tracing::warn!(
                     handlers = unfinished.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-                    "the workflow ends while handlers run, which are dropped: wait for them with ctx.wait_condition(|| ctx.all_handlers_finished()), or give them the unfinished policy `abandon`"
+                    "the workflow ended while handlers ran, which are dropped: wait for them with ctx.wait_condition(|| ctx.all_handlers_finished()), or give them `unfinished_policy = abandon`"
                 );
             });
         }
-        {
-            let mut core = run.core.borrow_mut();
-            match outcome {
-                Ok(payload) => core.complete(Some(payload)),
-                Err(error) => match error.into_continue_as_new() {
-                    Ok(command) => core.continue_as_new(command.0),
-                    Err(error) if error.is_cancelled() && run.root.is_cancelled() => core.cancel(),
-                    Err(error) => core.fail(error.to_failure(&self.environment.converter)),
-                },
-            }
-        }
-        drop_code(run);
+        drop_code(&run);
     }
 
     fn failed(&self, error: &Error) -> TaskFailure {
@@ -399,7 +410,10 @@ fn run_failure(environment: &HostEnvironment, error: &RunError) -> TaskFailure {
 impl Drop for WorkflowHost {
     fn drop(&mut self) {
         if let Stage::Running(run) = &self.stage {
-            tracing::dispatcher::with_default(&tracing::Dispatch::none(), || drop_code(run));
+            tracing::dispatcher::with_default(&tracing::Dispatch::none(), || {
+                drop_code(run);
+                run.handlers.clear();
+            });
         }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) struct RunState {
     pub(crate) nexus_operations: Table<Resolution>,
     /// How the workflow ends, once its code has said so.
     outcome: RefCell<Option<Result<Payload, Error>>>,
+    closed: Cell<bool>,
     phase: Cell<Phase>,
 }
 
@@ -84,6 +85,7 @@ impl RunState {
             nexus_starts: Table::default(),
             nexus_operations: Table::default(),
             outcome: RefCell::default(),
+            closed: Cell::new(false),
             phase: Cell::new(Phase::Open),
         }
     }
@@ -127,19 +129,36 @@ impl RunState {
         }
     }
 
-    /// The workflow is to end so. What was said first holds.
+    /// The workflow is to end so. What was said first holds, but a failure of the task is never lost.
     pub(crate) fn end_with(&self, outcome: Result<Payload, Error>) {
-        self.outcome.borrow_mut().get_or_insert(outcome);
+        if let Err(error) = &outcome
+            && error.is_task_failure()
+        {
+            self.outcome.replace(Some(outcome));
+            return;
+        }
+        if !self.closed.get() {
+            self.outcome.borrow_mut().get_or_insert(outcome);
+        }
     }
 
-    /// Whether the workflow's code has said how the workflow ends, and whether that fails the task.
-    pub(crate) fn is_task_failed(&self) -> bool {
-        matches!(&*self.outcome.borrow(), Some(Err(error)) if error.is_task_failure())
+    /// Why the task fails, if it does.
+    pub(crate) fn take_task_failure(&self) -> Option<Error> {
+        let mut outcome = self.outcome.borrow_mut();
+        match outcome.take() {
+            Some(Err(error)) if error.is_task_failure() => Some(error),
+            other => {
+                *outcome = other;
+                None
+            }
+        }
     }
 
-    /// How the workflow ends, once its code has said so.
+    /// How the workflow ends, once its code has said so. Told once.
     pub(crate) fn take_outcome(&self) -> Option<Result<Payload, Error>> {
-        self.outcome.borrow_mut().take()
+        let outcome = self.outcome.borrow_mut().take()?;
+        self.closed.set(true);
+        Some(outcome)
     }
 
     /// Asks for the cancellation of an operation that somebody waits for.
@@ -207,11 +226,10 @@ impl RunState {
         }
     }
 
-    /// Drops all code of the run. Nothing is emitted from here on.
+    /// Drops all tasks of the run. Nothing is emitted from here on. The instance stays, for queries.
     pub(crate) fn end(&self) {
         self.phase.set(Phase::Ended);
         self.executor.clear();
-        self.handlers.clear();
         self.timers.clear();
         self.activities.clear();
         self.local_activities.clear();
