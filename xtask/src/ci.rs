@@ -66,7 +66,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "doctest",
         what: "examples in the documentation",
-        run: || check(in_workspace(&["test"], &["--doc"])),
+        run: || run_tests(in_workspace(&["test"], &["--doc"])),
     },
     Step {
         name: "integration-embedded",
@@ -190,7 +190,6 @@ fn shown(command: &Command) -> String {
 fn in_workspace(subcommand: &[&str], rest: &[&str]) -> Command {
     let mut command = cargo::command(subcommand);
     command.args(["--workspace", "--features", FEATURES]).args(rest);
-    Venv::folder().tell(&mut command);
     command
 }
 
@@ -202,7 +201,7 @@ fn documentation() -> anyhow::Result<()> {
 
 fn crate_tests() -> anyhow::Result<()> {
     let everything = ["--lib", "--bins", "--tests", "--examples", "--exclude", SUITE];
-    check(match has_nextest() {
+    run_tests(match has_nextest() {
         true => in_workspace(&["nextest", "run"], &["-E", &format!("not package({SUITE})")]),
         false => in_workspace(&["test"], &everything),
     })
@@ -211,13 +210,15 @@ fn crate_tests() -> anyhow::Result<()> {
 fn integration(server: &str) -> anyhow::Result<()> {
     let mut command = match has_nextest() {
         true => in_workspace(&["nextest", "run"], &["-E", &format!("package({SUITE})")]),
-        false => {
-            let mut command = cargo::command(&["test", "--package", SUITE, "--lib", "--tests"]);
-            Venv::folder().tell(&mut command);
-            command
-        }
+        false => cargo::command(&["test", "--package", SUITE, "--lib", "--tests"]),
     };
     command.env("TEMPORAL_TEST_SERVER", server);
+    run_tests(command)
+}
+
+/// Runs tests, which are told of the Python environment if there is one.
+fn run_tests(mut command: Command) -> anyhow::Result<()> {
+    Venv::folder().tell(&mut command);
     check(command)
 }
 
