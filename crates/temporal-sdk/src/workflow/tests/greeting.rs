@@ -1,5 +1,6 @@
 use crate::workflow;
 use crate::workflow::ActivityOptions;
+use crate::workflow::tests::server::{Server, payload, text};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
@@ -64,6 +65,27 @@ impl Greeting {
 }
 
 #[test]
-fn compiles() {
-    let _ = Greeting::run;
+fn the_whole_way() {
+    let mut server = Server::start::<Greeting>(vec![payload(&"Temporal")]);
+    assert_eq!(server.task().summary(), ["schedule activity greet 1"]);
+    server.complete_activity("1", &"Hello, Temporal!");
+    assert!(server.task().summary().is_empty());
+    let answer = server.query("current_greeting", &());
+    assert_eq!(text(answer.answer.as_ref()), "\"Hello, Temporal!\"");
+    server.update("u1", "set_and_get_greeting", &"");
+    assert_eq!(server.task().answers(), ["reject u1: the greeting is empty"]);
+    server.update("u2", "set_and_get_greeting", &"Hi!");
+    assert_eq!(
+        server.task().answers(),
+        ["accept u2", "complete u2: \"Hello, Temporal!\""]
+    );
+    server.signal("update_salutation", &"Aloha");
+    assert_eq!(server.task().summary(), ["schedule activity greet 2"]);
+    server.evict();
+    server.complete_activity("2", &"Aloha, Temporal!");
+    server.signal("complete", &());
+    assert_eq!(server.task().summary(), ["complete \"Aloha, Temporal!\""]);
+    let answer = server.query("current_greeting", &());
+    assert_eq!(text(answer.answer.as_ref()), "\"Aloha, Temporal!\"");
+    server.replay().unwrap();
 }

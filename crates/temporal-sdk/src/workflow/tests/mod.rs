@@ -1,3 +1,4 @@
 //! Runs driven by hand-made histories, without a server.
 
 mod greeting;
+mod server;
