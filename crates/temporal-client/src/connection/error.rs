@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
+use temporal_protos::any::{self, TypeUrl};
 use temporal_protos::api::common::v1::GrpcStatus;
 use temporal_protos::prost::Message;
 pub use tonic::Code;
@@ -64,61 +65,61 @@ pub enum ConnectError {
 }
 
 /// A call to the server that failed.
-pub struct RpcError {
+pub struct RpcError(Box<Parts>);
+
+struct Parts {
     rpc: &'static str,
-    status: Box<Status>,
+    status: Status,
     details: OnceLock<GrpcStatus>,
 }
 
 impl RpcError {
     pub(crate) fn new(rpc: &'static str, status: Status) -> Self {
-        Self {
+        Self(Box::new(Parts {
             rpc,
-            status: Box::new(status),
+            status,
             details: OnceLock::new(),
-        }
+        }))
     }
 
     /// The name of the RPC, such as `StartWorkflowExecution`.
     #[must_use]
     pub fn rpc(&self) -> &'static str {
-        self.rpc
+        self.0.rpc
     }
 
     /// The gRPC status code.
     #[must_use]
     pub fn code(&self) -> Code {
-        self.status.code()
+        self.0.status.code()
     }
 
     /// What the server says.
     #[must_use]
     pub fn message(&self) -> &str {
-        self.status.message()
+        self.0.status.message()
     }
 
     /// The whole gRPC status.
     #[must_use]
     pub fn status(&self) -> &Status {
-        &self.status
+        &self.0.status
     }
 
     /// The status with its typed details, as the server sent it.
     #[must_use]
     pub fn details(&self) -> &GrpcStatus {
-        self.details
-            .get_or_init(|| GrpcStatus::decode(self.status.details()).unwrap_or_default())
+        let Parts { status, details, .. } = &*self.0;
+        details.get_or_init(|| GrpcStatus::decode(status.details()).unwrap_or_default())
     }
 
-    /// The detail of one type, such as `temporal.api.errordetails.v1.NotFoundFailure`.
+    /// The detail of one type, such as [`NotFoundFailure`](temporal_protos::api::errordetails::v1::NotFoundFailure).
     #[must_use]
-    pub fn detail<M: Message + Default>(&self, name: &str) -> Option<M> {
-        let found = self
-            .details()
+    pub fn typed_detail<M: TypeUrl>(&self) -> Option<M> {
+        self.details()
             .details
             .iter()
-            .find(|any| any.type_url.rsplit('/').next() == Some(name))?;
-        M::decode(found.value.as_slice()).ok()
+            .find_map(|detail| any::unpack(detail).ok())
     }
 
     /// Whether what was asked for is not there, or not any more.
@@ -130,7 +131,7 @@ impl RpcError {
 
 impl fmt::Display for RpcError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} failed: {:?}", self.rpc, self.code())?;
+        write!(formatter, "{} failed: {:?}", self.0.rpc, self.code())?;
         if self.message().is_empty() {
             Ok(())
         } else {
@@ -143,7 +144,7 @@ impl fmt::Debug for RpcError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("RpcError")
-            .field("rpc", &self.rpc)
+            .field("rpc", &self.0.rpc)
             .field("code", &self.code())
             .field("message", &self.message())
             .finish_non_exhaustive()
@@ -152,7 +153,7 @@ impl fmt::Debug for RpcError {
 
 impl std::error::Error for RpcError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&*self.status)
+        std::error::Error::source(&self.0.status)
     }
 }
 

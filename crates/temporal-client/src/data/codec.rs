@@ -1,8 +1,9 @@
 //! Payload codecs: bytes to bytes.
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join_all};
 use std::fmt;
 use temporal_protos::api::common::v1::Payload;
+use temporal_protos::payloads::{Group, PayloadVisitor, VisitPayloads};
 
 /// Changes payloads on their way to and from the server: compression, encryption, storage elsewhere.
 ///
@@ -88,5 +89,73 @@ impl fmt::Display for CodecError {
 impl std::error::Error for CodecError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Takes a message's payloads through a codec: all lists of them at the same time.
+pub(super) async fn apply<'a, M, F>(message: &mut M, code: F) -> Result<(), CodecError>
+where
+    M: VisitPayloads,
+    F: Fn(Vec<Payload>) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>>,
+{
+    let mut taken = Take(Vec::new());
+    message.visit_payloads(&mut taken);
+    if taken.0.is_empty() {
+        return Ok(());
+    }
+    let coded = taken.0.into_iter().map(|group| {
+        let single = matches!(group, Group::One(_));
+        let future = code(match group {
+            Group::One(payload) => vec![payload],
+            Group::Many(payloads) => payloads,
+        });
+        async move {
+            let mut payloads = future.await?;
+            match (single, payloads.len()) {
+                (false, _) => Ok(Group::Many(payloads)),
+                (true, 1) => Ok(Group::One(payloads.remove(0))),
+                (true, found) => Err(CodecError::new(format!(
+                    "the codec made {found} payloads of one that stands where only one can"
+                ))),
+            }
+        }
+    });
+    let coded = try_join_all(coded).await?;
+    let mut put = Put(coded.into_iter());
+    message.visit_payloads(&mut put);
+    Ok(())
+}
+
+/// Takes payloads out in groups, passing headers by.
+struct Take(Vec<Group>);
+
+impl PayloadVisitor for Take {
+    fn payload(&mut self, payload: &mut Payload) {
+        self.0.push(Group::One(std::mem::take(payload)));
+    }
+    fn payloads(&mut self, payloads: &mut Vec<Payload>) {
+        self.0.push(Group::Many(std::mem::take(payloads)));
+    }
+    fn visits_headers(&self) -> bool {
+        false
+    }
+}
+
+/// Puts payloads back where [`Take`] took them.
+struct Put(std::vec::IntoIter<Group>);
+
+impl PayloadVisitor for Put {
+    fn payload(&mut self, payload: &mut Payload) {
+        if let Some(Group::One(new)) = self.0.next() {
+            *payload = new;
+        }
+    }
+    fn payloads(&mut self, payloads: &mut Vec<Payload>) {
+        if let Some(Group::Many(new)) = self.0.next() {
+            *payloads = new;
+        }
+    }
+    fn visits_headers(&self) -> bool {
+        false
     }
 }

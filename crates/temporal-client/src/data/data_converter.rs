@@ -2,7 +2,7 @@
 
 use super::{
     CodecError, CompositeConverter, ConversionError, FromPayload, PayloadCodec, PayloadConverter,
-    PayloadConverterExt as _, null_payload,
+    PayloadConverterExt as _, codec, null_payload,
 };
 use crate::definition::EncodeParams;
 use crate::failure::{DefaultFailureConverter, Failure, FailureConverter};
@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use temporal_protos::api::common::v1::{Payload, Payloads};
 use temporal_protos::api::failure::v1::Failure as FailureMessage;
+use temporal_protos::payloads::VisitPayloads;
 
 /// A payload converter, an optional codec, and a failure converter.
 ///
@@ -103,14 +104,13 @@ impl DataConverter {
         P::encode(values, &*self.payload_converter)
     }
 
-    /// The value of a result received: the first payload, or nothing when there is none.
+    /// The value of a result, after the codec: the first payload, or nothing when there is none.
     ///
     /// # Errors
-    /// When the codec fails or the payload does not hold a `T`.
-    pub async fn decode_result<T: FromPayload>(&self, payloads: Option<Payloads>) -> Result<T, DataError> {
-        let payloads = payloads.map(|payloads| payloads.payloads).unwrap_or_default();
-        let payload = self.decode_payloads(payloads).await?.into_iter().next();
-        Ok(self.payload_converter.decode(payload.unwrap_or_else(null_payload))?)
+    /// When the payload does not hold a `T`.
+    pub fn result_from_payloads<T: FromPayload>(&self, payloads: Option<Payloads>) -> Result<T, ConversionError> {
+        let payload = payloads.and_then(|payloads| payloads.payloads.into_iter().next());
+        self.payload_converter.decode(payload.unwrap_or_else(null_payload))
     }
 
     /// Applies the codec to payloads that are to be sent.
@@ -155,18 +155,34 @@ impl DataConverter {
         self.failure_converter.from_failure(failure, &self.payload_converter)
     }
 
+    /// Applies the codec to every payload inside a message that is to be sent, but for headers and search attributes.
+    ///
+    /// # Errors
+    /// When the codec fails.
+    pub async fn encode_message<M: VisitPayloads>(&self, message: &mut M) -> Result<(), CodecError> {
+        match &self.codec {
+            Some(codec) => codec::apply(message, |payloads| codec.encode(payloads)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the codec off every payload inside a message received, but for headers and search attributes.
+    ///
+    /// # Errors
+    /// When the codec fails.
+    pub async fn decode_message<M: VisitPayloads>(&self, message: &mut M) -> Result<(), CodecError> {
+        match &self.codec {
+            Some(codec) => codec::apply(message, |payloads| codec.decode(payloads)).await,
+            None => Ok(()),
+        }
+    }
+
     /// Applies the codec to the payloads inside a failure that is to be sent.
     ///
     /// # Errors
     /// When the codec fails.
     pub async fn encode_failure(&self, mut failure: FailureMessage) -> Result<FailureMessage, CodecError> {
-        if let Some(codec) = &self.codec {
-            let mut lists = crate::failure::take_payloads(&mut failure);
-            for list in &mut lists {
-                *list = codec.encode(std::mem::take(list)).await?;
-            }
-            crate::failure::put_payloads(&mut failure, lists);
-        }
+        self.encode_message(&mut failure).await?;
         Ok(failure)
     }
 
@@ -175,13 +191,7 @@ impl DataConverter {
     /// # Errors
     /// When the codec fails.
     pub async fn decode_failure(&self, mut failure: FailureMessage) -> Result<FailureMessage, CodecError> {
-        if let Some(codec) = &self.codec {
-            let mut lists = crate::failure::take_payloads(&mut failure);
-            for list in &mut lists {
-                *list = codec.decode(std::mem::take(list)).await?;
-            }
-            crate::failure::put_payloads(&mut failure, lists);
-        }
+        self.decode_message(&mut failure).await?;
         Ok(failure)
     }
 }

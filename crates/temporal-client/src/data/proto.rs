@@ -9,6 +9,7 @@ use serde::{Deserialize as _, Serialize};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use temporal_protos::json::{self, JsonMessage};
 
 /// The name by which the converters recognise a [`Proto`] behind serde.
 ///
@@ -63,6 +64,19 @@ pub trait ProtoMessage: prost::Message + Default + 'static {
         Err(ConversionError::new(
             "the message has no JSON form here: implement ProtoMessage::from_json, or send it as binary/protobuf",
         ))
+    }
+}
+
+impl<M: JsonMessage + 'static> ProtoMessage for M {
+    const FULL_NAME: &'static str = M::NAME;
+
+    fn to_json(&self) -> Result<Option<String>, ConversionError> {
+        let json = json::to_json(self).map_err(|error| ConversionError::new(error.to_string()).caused_by(error))?;
+        Ok(Some(json))
+    }
+
+    fn from_json(json: &str) -> Result<Self, ConversionError> {
+        json::from_json(json).map_err(|error| ConversionError::new(error.to_string()).caused_by(error))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::parts::{Parts, decode_detail, encode_detail, failure_kind};
 use super::{NexusHandlerErrorRetryBehavior, RetryState, TimeoutType};
-use crate::data::{ConversionError, FromPayload, ToPayload};
+use crate::data::{ConversionError, FromPayload, PayloadConverter, ToPayload};
 use std::fmt;
+use std::sync::Arc;
 use temporal_protos::api::common::v1::{Payload, Payloads};
 use temporal_protos::api::failure::v1 as proto;
 
@@ -16,6 +17,16 @@ impl CancelledError {
     /// A cancellation with this message.
     pub fn new(message: impl Into<String>) -> Self {
         Self(Parts::new(message))
+    }
+
+    pub(crate) fn received(
+        message: impl Into<String>,
+        details: Vec<Payload>,
+        converter: &Arc<dyn PayloadConverter>,
+    ) -> Self {
+        let mut error = Self::new(message).raw_details(details);
+        error.0.converter = Some(Arc::clone(converter));
+        error
     }
 
     /// With one more value that tells about it, converted here and now by the default payload converter.
@@ -120,6 +131,12 @@ impl TerminatedError {
     /// A termination with this reason.
     pub fn new(message: impl Into<String>) -> Self {
         Self(Parts::new(message))
+    }
+
+    pub(crate) fn by(reason: String, identity: String) -> Self {
+        let mut parts = Parts::<proto::TerminatedFailureInfo>::new(reason);
+        parts.info.identity = identity;
+        Self(parts)
     }
 
     /// Who terminated it.

@@ -8,7 +8,6 @@ use super::{
 };
 use crate::data::PayloadConverter;
 use std::sync::Arc;
-use temporal_protos::api::common::v1::{Payload, Payloads};
 use temporal_protos::api::failure::v1 as proto;
 use temporal_protos::api::failure::v1::failure::FailureInfo;
 
@@ -74,40 +73,5 @@ pub(super) fn from_message(mut message: proto::Failure, converter: &Arc<dyn Payl
         Some(FailureInfo::NexusOperationExecutionFailureInfo(info)) => failure!(NexusOperationError, info),
         Some(FailureInfo::NexusHandlerFailureInfo(info)) => failure!(NexusHandlerError, info),
         None => failure!(ApplicationError, proto::ApplicationFailureInfo::default()),
-    }
-}
-
-/// The lists of payloads inside a failure, emptied out of it.
-pub(crate) fn take_payloads(failure: &mut proto::Failure) -> Vec<Vec<Payload>> {
-    let mut lists = Vec::new();
-    visit(failure, &mut |list| lists.push(std::mem::take(list)));
-    lists
-}
-
-/// Puts back what [`take_payloads`] took, in the same order.
-pub(crate) fn put_payloads(failure: &mut proto::Failure, lists: Vec<Vec<Payload>>) {
-    let mut lists = lists.into_iter();
-    visit(failure, &mut |list| *list = lists.next().unwrap_or_default());
-}
-
-fn visit(failure: &mut proto::Failure, each: &mut dyn FnMut(&mut Vec<Payload>)) {
-    if let Some(attributes) = failure.encoded_attributes.take() {
-        let mut list = vec![attributes];
-        each(&mut list);
-        // An empty place must still be there for `put_payloads`.
-        failure.encoded_attributes = Some(list.pop().unwrap_or_default());
-    }
-    let details: Option<&mut Payloads> = match &mut failure.failure_info {
-        Some(FailureInfo::ApplicationFailureInfo(info)) => info.details.as_mut(),
-        Some(FailureInfo::CanceledFailureInfo(info)) => info.details.as_mut(),
-        Some(FailureInfo::TimeoutFailureInfo(info)) => info.last_heartbeat_details.as_mut(),
-        Some(FailureInfo::ResetWorkflowFailureInfo(info)) => info.last_heartbeat_details.as_mut(),
-        _ => None,
-    };
-    if let Some(details) = details {
-        each(&mut details.payloads);
-    }
-    if let Some(cause) = &mut failure.cause {
-        visit(cause, each);
     }
 }

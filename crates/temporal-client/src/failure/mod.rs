@@ -25,5 +25,3 @@ pub use tree::{Causes, Failure};
 pub use temporal_protos::api::enums::v1::{
     ApplicationErrorCategory, NexusHandlerErrorRetryBehavior, RetryState, TimeoutType,
 };
-
-pub(crate) use message::{put_payloads, take_payloads};
