@@ -110,33 +110,37 @@ impl Activity {
         }
     }
 
-    pub(crate) fn scheduled(
-        self,
+    pub(crate) fn check_scheduled(
+        &self,
         seq: ActivitySeq,
-        event_id: i64,
-        event: &mut ActivityTaskScheduledEventAttributes,
-    ) -> Result<Option<Self>, Differences> {
-        let (custom_id, activity_type, cancellation_type) = match self {
-            Self::Requested(command) => (command.activity_id, command.activity_type, command.cancellation_type),
-            Self::Sent(identity) => (identity.custom_id, identity.activity_type, identity.cancellation_type),
-            Self::Scheduled(_) | Self::Cancelling(_) | Self::Resolved(_) => return Ok(Some(self)),
+        event: &ActivityTaskScheduledEventAttributes,
+    ) -> Result<(), Differences> {
+        let (custom_id, activity_type) = match self {
+            Self::Requested(command) => (command.activity_id.as_deref(), &command.activity_type),
+            Self::Sent(identity) => (identity.custom_id.as_deref(), &identity.activity_type),
+            Self::Scheduled(_) | Self::Cancelling(_) | Self::Resolved(_) => return Err(Differences::default()),
         };
-        let mut differences = Differences::default().field(
-            "activity type",
-            event.activity_type.as_ref().map_or("", |t| t.name.as_str()),
-            &activity_type,
-        );
-        if !id_matches(custom_id.as_deref(), seq.0, &event.activity_id) {
-            let id = custom_id.unwrap_or_else(|| seq.0.to_string());
+        let found = event.activity_type.as_ref().map_or("", |t| t.name.as_str());
+        let mut differences = Differences::default().field("activity type", found, activity_type);
+        if !id_matches(custom_id, seq.0, &event.activity_id) {
+            let id = custom_id.map_or_else(|| seq.0.to_string(), ToOwned::to_owned);
             differences = differences.field("activity id", &event.activity_id, &id);
         }
-        differences.check()?;
-        Ok(Some(Self::Scheduled(Pending {
+        differences.check()
+    }
+
+    pub(crate) fn scheduled(self, event_id: i64, activity_id: String) -> Option<Self> {
+        let (activity_type, cancellation_type) = match self {
+            Self::Requested(command) => (command.activity_type, command.cancellation_type),
+            Self::Sent(identity) => (identity.activity_type, identity.cancellation_type),
+            Self::Scheduled(_) | Self::Cancelling(_) | Self::Resolved(_) => return Some(self),
+        };
+        Some(Self::Scheduled(Pending {
             scheduled_event_id: event_id,
-            activity_id: core::mem::take(&mut event.activity_id),
+            activity_id,
             activity_type,
             cancellation_type,
-        })))
+        }))
     }
 
     pub(crate) fn closed(
@@ -175,6 +179,8 @@ impl Activity {
                     activity_type: schedule.activity_type.clone(),
                     cancellation_type: schedule.cancellation_type,
                 };
+                // Another queue may have no worker here.
+                let own_queue = schedule.task_queue.is_empty() || schedule.task_queue == own.task_queue;
                 let attributes = ScheduleActivityTaskCommandAttributes {
                     activity_id: schedule.activity_id.unwrap_or_else(|| seq.0.to_string()),
                     activity_type: Some(ActivityType {
@@ -188,7 +194,7 @@ impl Activity {
                     start_to_close_timeout: wire_duration(schedule.start_to_close_timeout),
                     heartbeat_timeout: wire_duration(schedule.heartbeat_timeout),
                     retry_policy: schedule.retry_policy,
-                    request_eager_execution: !schedule.do_not_eagerly_execute,
+                    request_eager_execution: own_queue && !schedule.do_not_eagerly_execute,
                     priority: schedule.priority,
                     ..ScheduleActivityTaskCommandAttributes::default()
                 };

@@ -22,7 +22,7 @@ use temporal_protos::api::history::v1::RequestCancelExternalWorkflowExecutionIni
 pub(crate) enum CancelExternal {
     Requested { address: Address, reason: String },
     Sent { workflow_id: String },
-    Initiated { event_id: i64 },
+    Initiated,
 }
 
 impl CancelExternal {
@@ -31,21 +31,17 @@ impl CancelExternal {
         Self::Requested { address, reason }
     }
 
-    pub(crate) fn initiated(
-        self,
-        event_id: i64,
+    pub(crate) fn check_initiated(
+        &self,
         event: &RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
-    ) -> Result<Option<Self>, Differences> {
-        let workflow_id = match &self {
+    ) -> Result<(), Differences> {
+        let workflow_id = match self {
             Self::Requested { address, .. } => &address.workflow_id,
             Self::Sent { workflow_id } => workflow_id,
-            Self::Initiated { .. } => return Ok(Some(self)),
+            Self::Initiated => return Err(Differences::default()),
         };
         let found = event.workflow_execution.as_ref().map_or("", |w| w.workflow_id.as_str());
-        Differences::default()
-            .field("workflow id", found, workflow_id)
-            .check()?;
-        Ok(Some(Self::Initiated { event_id }))
+        Differences::default().field("workflow id", found, workflow_id).check()
     }
 
     pub(crate) fn resolved(self, seq: CancelExternalSeq, result: Result<(), i32>, out: &mut Output) -> Option<Self> {
@@ -76,7 +72,7 @@ impl CancelExternal {
             | Self::Sent { workflow_id } => {
                 format!("workflow id {workflow_id:?}")
             }
-            Self::Initiated { event_id } => format!("initiated at event {event_id}"),
+            Self::Initiated => "on its way".into(),
         }
     }
 }

@@ -101,22 +101,24 @@ impl Child {
         }
     }
 
-    pub(crate) fn initiated(
-        self,
-        event_id: i64,
+    pub(crate) fn check_initiated(
+        &self,
         event: &StartChildWorkflowExecutionInitiatedEventAttributes,
-    ) -> Result<Option<Self>, Differences> {
+    ) -> Result<(), Differences> {
+        let found = event.workflow_type.as_ref().map_or("", |t| t.name.as_str());
+        Differences::default()
+            .field("workflow type", found, self.workflow_type())
+            .field("workflow id", &event.workflow_id, self.workflow_id())
+            .check()
+    }
+
+    pub(crate) fn initiated(self, event_id: i64) -> Option<Self> {
         let identity = match self {
             Self::Requested(command) => identity(*command),
             Self::Sent(identity) => identity,
-            Self::Initiated(_) | Self::Started(_) | Self::Ended(_) => return Ok(Some(self)),
+            Self::Initiated(_) | Self::Started(_) | Self::Ended(_) => return Some(self),
         };
-        let found = event.workflow_type.as_ref().map_or("", |t| t.name.as_str());
-        Differences::default()
-            .field("workflow type", found, &identity.workflow_type)
-            .field("workflow id", &event.workflow_id, &identity.workflow_id)
-            .check()?;
-        Ok(Some(Self::Initiated(Box::new(Pending::new(identity, event_id)))))
+        Some(Self::Initiated(Box::new(Pending::new(identity, event_id))))
     }
 
     /// History holds the request to cancel it.
@@ -224,13 +226,16 @@ impl Child {
         }
     }
 
-    pub(crate) fn describe(&self) -> String {
-        let workflow_type = match self {
+    fn workflow_type(&self) -> &str {
+        match self {
             Self::Requested(command) => &command.workflow_type,
             Self::Sent(identity) | Self::Ended(identity) => &identity.workflow_type,
             Self::Initiated(pending) | Self::Started(pending) => &pending.identity.workflow_type,
-        };
-        format!("workflow type {workflow_type:?}, id {:?}", self.workflow_id())
+        }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        format!("workflow type {:?}, id {:?}", self.workflow_type(), self.workflow_id())
     }
 }
 

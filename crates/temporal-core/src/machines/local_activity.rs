@@ -376,17 +376,17 @@ impl LocalActivities {
         let Some(data) = data else {
             return Err(Differences::default());
         };
-        self.table.try_step(seq.0, |local| {
+        let check = |local: &Local| {
             let (Local::Resolved(identity, _) | Local::Sent(identity)) = local else {
-                return Ok(Some(local));
+                return Err(Differences::default());
             };
             Differences::default()
-                .field("local activity", &data.seq.to_string(), &seq.0.to_string())
+                .number("local activity", data.seq, seq.0)
                 .field("activity type", &data.activity_type, &identity.activity_type)
                 .field("activity id", &data.activity_id, &identity.activity_id)
-                .check()?;
-            Ok(None)
-        })
+                .check()
+        };
+        self.table.confirm(seq.0, check, |_| None)
     }
 
     pub(crate) fn send(&mut self, seq: LocalActivitySeq) -> Option<Command> {

@@ -92,22 +92,22 @@ impl Nexus {
         }
     }
 
-    pub(crate) fn scheduled(
-        self,
-        event_id: i64,
-        event: &NexusOperationScheduledEventAttributes,
-    ) -> Result<Option<Self>, Differences> {
+    pub(crate) fn check_scheduled(&self, event: &NexusOperationScheduledEventAttributes) -> Result<(), Differences> {
+        let (endpoint, service, operation) = self.names();
+        Differences::default()
+            .field("endpoint", &event.endpoint, endpoint)
+            .field("service", &event.service, service)
+            .field("operation", &event.operation, operation)
+            .check()
+    }
+
+    pub(crate) fn scheduled(self, event_id: i64) -> Option<Self> {
         let identity = match self {
             Self::Requested(command) => identity(*command),
             Self::Sent(identity) => identity,
-            Self::Scheduled(_) | Self::Started(_) => return Ok(Some(self)),
+            Self::Scheduled(_) | Self::Started(_) => return Some(self),
         };
-        Differences::default()
-            .field("endpoint", &event.endpoint, &identity.endpoint)
-            .field("service", &event.service, &identity.service)
-            .field("operation", &event.operation, &identity.operation)
-            .check()?;
-        Ok(Some(Self::Scheduled(Box::new(Pending::new(identity, event_id)))))
+        Some(Self::Scheduled(Box::new(Pending::new(identity, event_id))))
     }
 
     pub(crate) fn started(self, seq: NexusSeq, token: String, out: &mut Output) -> Option<Self> {
@@ -208,15 +208,24 @@ impl Nexus {
         }
     }
 
+    /// Endpoint, service, operation.
+    fn names(&self) -> (&str, &str, &str) {
+        match self {
+            Self::Requested(command) => (&command.endpoint, &command.service, &command.operation),
+            Self::Sent(identity) => identity.names(),
+            Self::Scheduled(pending) | Self::Started(pending) => pending.identity.names(),
+        }
+    }
+
     pub(crate) fn describe(&self) -> String {
-        let (service, operation) = match self {
-            Self::Requested(command) => (&command.service, &command.operation),
-            Self::Sent(identity) => (&identity.service, &identity.operation),
-            Self::Scheduled(pending) | Self::Started(pending) => {
-                (&pending.identity.service, &pending.identity.operation)
-            }
-        };
+        let (_, service, operation) = self.names();
         format!("service {service:?}, operation {operation:?}")
+    }
+}
+
+impl Identity {
+    fn names(&self) -> (&str, &str, &str) {
+        (&self.endpoint, &self.service, &self.operation)
     }
 }
 

@@ -64,10 +64,8 @@ impl Properties {
     ) -> Result<(), Differences> {
         let empty = BTreeMap::new();
         let found = keys(fields.unwrap_or(&empty).keys());
-        self.upserts.try_step(upsert, |state| {
-            Differences::default().field("fields", &found, &state.keys()).check()?;
-            Ok(None)
-        })
+        let check = |state: &Upsert| Differences::default().field("fields", &found, &state.keys()).check();
+        self.upserts.confirm(upsert, check, |_| None)
     }
 
     pub(crate) fn send_search_attributes(&mut self, upsert: u32) -> Option<Command> {

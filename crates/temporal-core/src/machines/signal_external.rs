@@ -36,7 +36,7 @@ pub(crate) struct Address {
 pub(crate) enum Signal {
     Requested(Address, Box<SignalExternal>),
     Sent { workflow_id: String, name: String },
-    Initiated { event_id: i64 },
+    Initiated,
 }
 
 impl Signal {
@@ -53,19 +53,18 @@ impl Signal {
                 out.job(Job::SignalExternalResolved(seq, Err(failure)));
                 None
             }
-            Self::Sent { .. } | Self::Initiated { .. } => Some(self),
+            Self::Sent { .. } | Self::Initiated => Some(self),
         }
     }
 
-    pub(crate) fn initiated(
-        self,
-        event_id: i64,
+    pub(crate) fn check_initiated(
+        &self,
         event: &SignalExternalWorkflowExecutionInitiatedEventAttributes,
-    ) -> Result<Option<Self>, Differences> {
-        let (workflow_id, name) = match &self {
+    ) -> Result<(), Differences> {
+        let (workflow_id, name) = match self {
             Self::Requested(address, signal) => (&address.workflow_id, &signal.name),
             Self::Sent { workflow_id, name } => (workflow_id, name),
-            Self::Initiated { .. } => return Ok(Some(self)),
+            Self::Initiated => return Err(Differences::default()),
         };
         Differences::default()
             .field("signal name", &event.signal_name, name)
@@ -74,8 +73,7 @@ impl Signal {
                 event.workflow_execution.as_ref().map_or("", |w| w.workflow_id.as_str()),
                 workflow_id,
             )
-            .check()?;
-        Ok(Some(Self::Initiated { event_id }))
+            .check()
     }
 
     pub(crate) fn resolved(self, seq: SignalExternalSeq, result: Result<(), i32>, out: &mut Output) -> Option<Self> {
@@ -121,7 +119,7 @@ impl Signal {
                 format!("signal {:?}, workflow id {:?}", signal.name, address.workflow_id)
             }
             Self::Sent { workflow_id, name } => format!("signal {name:?}, workflow id {workflow_id:?}"),
-            Self::Initiated { event_id } => format!("initiated at event {event_id}"),
+            Self::Initiated => "on its way".into(),
         }
     }
 }

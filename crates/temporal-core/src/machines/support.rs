@@ -59,21 +59,18 @@ impl<M> Table<M> {
         }
     }
 
-    /// As `step`, for a transition that history may contradict.
-    pub(crate) fn try_step(
+    /// Moves a machine by an event of history, unless that contradicts it.
+    pub(crate) fn confirm(
         &mut self,
         seq: u32,
-        transition: impl FnOnce(M) -> Result<Option<M>, Differences>,
+        check: impl FnOnce(&M) -> Result<(), Differences>,
+        transition: impl FnOnce(M) -> Option<M>,
     ) -> Result<(), Differences> {
-        let mut outcome = Ok(());
-        self.step(seq, |machine| match transition(machine) {
-            Ok(next) => next,
-            Err(differences) => {
-                outcome = Err(differences);
-                None
-            }
-        });
-        outcome
+        if let Some(machine) = self.get(seq) {
+            check(machine)?;
+        }
+        self.step(seq, transition);
+        Ok(())
     }
 
     /// Takes a machine's command out for the server: the machine gives its next state and the command.
@@ -101,6 +98,13 @@ impl Differences {
         if history != code {
             // Writing to a string cannot fail.
             let _ = write!(self.0, "; {name}: history has {history:?}, the code {code:?}");
+        }
+        self
+    }
+
+    pub(crate) fn number(mut self, name: &str, history: u32, code: u32) -> Self {
+        if history != code {
+            let _ = write!(self.0, "; {name}: history has {history}, the code {code}");
         }
         self
     }

@@ -18,7 +18,6 @@ use alloc::string::ToString;
 use temporal_protos::api::command::v1::command::Attributes;
 use temporal_protos::api::command::v1::{CancelTimerCommandAttributes, Command, StartTimerCommandAttributes};
 use temporal_protos::api::enums::v1::CommandType;
-use temporal_protos::api::history::v1::{TimerCanceledEventAttributes, TimerStartedEventAttributes};
 
 #[derive(Debug)]
 pub(crate) enum Timer {
@@ -48,31 +47,14 @@ impl Timer {
         }
     }
 
-    pub(crate) fn started(
-        self,
-        seq: TimerSeq,
-        event_id: i64,
-        event: &TimerStartedEventAttributes,
-    ) -> Result<Option<Self>, Differences> {
-        if !id_matches(None, seq.0, &event.timer_id) {
-            Differences::default()
-                .field("timer id", &event.timer_id, &seq.0.to_string())
-                .check()?;
+    /// Whether an event that starts or cancels a timer is about this one.
+    pub(crate) fn check_id(seq: TimerSeq, timer_id: &str) -> Result<(), Differences> {
+        if id_matches(None, seq.0, timer_id) {
+            return Ok(());
         }
-        Ok(Some(Self::Started { event_id }))
-    }
-
-    pub(crate) fn canceled(
-        self,
-        seq: TimerSeq,
-        event: &TimerCanceledEventAttributes,
-    ) -> Result<Option<Self>, Differences> {
-        if !id_matches(None, seq.0, &event.timer_id) {
-            Differences::default()
-                .field("timer id", &event.timer_id, &seq.0.to_string())
-                .check()?;
-        }
-        Ok(None)
+        Differences::default()
+            .field("timer id", timer_id, &seq.0.to_string())
+            .check()
     }
 
     pub(crate) fn fired(self, seq: TimerSeq, out: &mut Output) -> Option<Self> {

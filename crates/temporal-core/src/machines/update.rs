@@ -152,25 +152,35 @@ impl Updates {
 
     /// History holds an acceptance.
     pub(crate) fn accepted(&mut self, number: u32, instance: &str) -> Result<(), Differences> {
-        self.updates.try_step(number, |mut update| {
-            Differences::default()
-                .field("update", instance, &update.instance)
-                .check()?;
-            update.progress = Progress::Accepted;
-            Ok(Some(update))
-        })
+        self.updates.confirm(
+            number,
+            |update| {
+                Differences::default()
+                    .field("update", instance, &update.instance)
+                    .check()
+            },
+            |mut update| {
+                update.progress = Progress::Accepted;
+                Some(update)
+            },
+        )
     }
 
     /// History holds an outcome.
     pub(crate) fn completed(&mut self, number: u32, update_id: &str) -> Result<(), Differences> {
         let mut instance = String::new();
-        self.updates.try_step(number, |update| {
-            Differences::default()
-                .field("update", update_id, &update.meta.update_id)
-                .check()?;
-            instance = update.instance;
-            Ok(None)
-        })?;
+        self.updates.confirm(
+            number,
+            |update| {
+                Differences::default()
+                    .field("update", update_id, &update.meta.update_id)
+                    .check()
+            },
+            |update| {
+                instance = update.instance;
+                None
+            },
+        )?;
         self.numbers.remove(&instance);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::WorkflowRun;
 use super::step::Phase;
+use crate::convert::since_epoch;
 use crate::machines::{Incoming, LOCAL_ACTIVITY_MARKER, LocalMarker, PATCH_MARKER, PatchData};
 use crate::{Job, RunError};
 use alloc::collections::VecDeque;
@@ -72,7 +73,8 @@ impl WorkflowRun {
         let Some(event) = self.history.get(started) else {
             return Err(RunError::BadHistory("a workflow task has no started event".into()));
         };
-        self.position.now = crate::convert::since_epoch(event.event_time.as_ref());
+        // Clocks of servers may differ: the workflow's never goes back.
+        self.position.now = self.position.now.max(since_epoch(event.event_time.as_ref()));
         self.position.history_length = u32::try_from(event.event_id).unwrap_or(u32::MAX);
         if let Some(Attributes::WorkflowTaskStartedEventAttributes(attributes)) = &event.attributes {
             self.position.history_size = u64::try_from(attributes.history_size_bytes).unwrap_or(0);

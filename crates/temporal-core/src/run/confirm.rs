@@ -103,9 +103,19 @@ impl WorkflowRun {
         let operations = &mut self.operations;
         let (made, operation) = match (key, event) {
             (CommandKey::ScheduleActivity(seq), Attributes::ActivityTaskScheduledEventAttributes(e)) => (
-                operations
-                    .activities
-                    .try_step(seq.0, |activity| activity.scheduled(seq, event_id, e)),
+                {
+                    let checked = operations
+                        .activities
+                        .get(seq.0)
+                        .map_or(Ok(()), |activity| activity.check_scheduled(seq, e));
+                    if checked.is_ok() {
+                        let id = core::mem::take(&mut e.activity_id);
+                        operations
+                            .activities
+                            .step(seq.0, |activity| activity.scheduled(event_id, id));
+                    }
+                    checked
+                },
                 Some(Operation::Activity(seq)),
             ),
             (CommandKey::CancelActivity(seq), Attributes::ActivityTaskCancelRequestedEventAttributes(e)) => {
@@ -113,21 +123,30 @@ impl WorkflowRun {
                 (same_event("scheduled event", e.scheduled_event_id, own), None)
             }
             (CommandKey::StartTimer(seq), Attributes::TimerStartedEventAttributes(e)) => (
-                operations
-                    .timers
-                    .try_step(seq.0, |timer| timer.started(seq, event_id, e)),
+                operations.timers.confirm(
+                    seq.0,
+                    |_| Timer::check_id(seq, &e.timer_id),
+                    |_| Some(Timer::Started { event_id }),
+                ),
                 Some(Operation::Timer(seq)),
             ),
             (CommandKey::CancelTimer(seq), Attributes::TimerCanceledEventAttributes(e)) => {
                 if let Some(started) = operations.timers.get(seq.0).and_then(Timer::event_id) {
                     operations.by_event.remove(&started);
                 }
-                (operations.timers.try_step(seq.0, |timer| timer.canceled(seq, e)), None)
+                (
+                    operations
+                        .timers
+                        .confirm(seq.0, |_| Timer::check_id(seq, &e.timer_id), |_| None),
+                    None,
+                )
             }
             (CommandKey::StartChild(seq), Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(e)) => (
-                operations
-                    .children
-                    .try_step(seq.0, |child| child.initiated(event_id, e)),
+                operations.children.confirm(
+                    seq.0,
+                    |child| child.check_initiated(e),
+                    |child| child.initiated(event_id),
+                ),
                 Some(Operation::Child(seq)),
             ),
             (
@@ -146,20 +165,26 @@ impl WorkflowRun {
             ) => (
                 operations
                     .signals
-                    .try_step(seq.0, |signal| signal.initiated(event_id, e)),
+                    .confirm(seq.0, |signal| signal.check_initiated(e), |_| Some(Signal::Initiated)),
                 Some(Operation::Signal(seq)),
             ),
             (
                 CommandKey::CancelExternal(seq),
                 Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(e),
             ) => (
-                operations
-                    .cancels
-                    .try_step(seq.0, |cancel| cancel.initiated(event_id, e)),
+                operations.cancels.confirm(
+                    seq.0,
+                    |cancel| cancel.check_initiated(e),
+                    |_| Some(CancelExternal::Initiated),
+                ),
                 Some(Operation::Cancel(seq)),
             ),
             (CommandKey::ScheduleNexus(seq), Attributes::NexusOperationScheduledEventAttributes(e)) => (
-                operations.nexus.try_step(seq.0, |nexus| nexus.scheduled(event_id, e)),
+                operations.nexus.confirm(
+                    seq.0,
+                    |nexus| nexus.check_scheduled(e),
+                    |nexus| nexus.scheduled(event_id),
+                ),
                 Some(Operation::Nexus(seq)),
             ),
             (CommandKey::CancelNexus(seq), Attributes::NexusOperationCancelRequestedEventAttributes(e)) => {

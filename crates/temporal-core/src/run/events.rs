@@ -2,9 +2,10 @@
 
 use super::WorkflowRun;
 use super::operations::Operation;
+use super::step::Phase;
 use crate::convert::{arguments, header_fields, since_epoch};
 use crate::history::describe;
-use crate::machines::{ActivityClosed, Attempt, ChildClosed, NexusClosed};
+use crate::machines::{ActivityClosed, Attempt, ChildClosed, Incoming, NexusClosed};
 use crate::seed::random_seed;
 use crate::{Initialize, Job, RunError, SignalReceived};
 use alloc::boxed::Box;
@@ -14,6 +15,7 @@ use temporal_protos::api::common::v1::WorkflowExecution;
 use temporal_protos::api::enums::v1::WorkflowTaskFailedCause;
 use temporal_protos::api::history::v1::history_event::Attributes;
 use temporal_protos::api::history::v1::{HistoryEvent, WorkflowExecutionStartedEventAttributes};
+use temporal_protos::api::update::v1::Request;
 
 impl WorkflowRun {
     pub(super) fn apply_event(&mut self, event: HistoryEvent) -> Result<(), RunError> {
@@ -58,19 +60,15 @@ impl WorkflowRun {
             }
             Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(admitted) => {
                 if let Some(request) = admitted.request {
-                    let id = request
-                        .meta
-                        .as_ref()
-                        .map(|meta| meta.update_id.clone())
-                        .unwrap_or_default();
-                    self.position.admitted.insert(id, request);
+                    self.admit(event_id, request);
                 }
             }
             Attributes::TimerFiredEventAttributes(fired) => {
-                if let Some(Operation::Timer(seq)) = self.operations.by_event.remove(&fired.started_event_id) {
-                    let out = &mut self.out;
-                    self.operations.timers.step(seq.0, |timer| timer.fired(seq, out));
-                }
+                let Some(Operation::Timer(seq)) = self.operations.by_event.remove(&fired.started_event_id) else {
+                    return unknown_operation(event_id, fired.started_event_id);
+                };
+                let out = &mut self.out;
+                self.operations.timers.step(seq.0, |timer| timer.fired(seq, out));
             }
             other => self.apply_operation(event_id, other)?,
         }
@@ -85,7 +83,12 @@ impl WorkflowRun {
                     started_event_id: a.started_event_id,
                     identity: a.identity,
                 };
-                self.close_activity(a.scheduled_event_id, attempt, ActivityClosed::Completed(a.result));
+                self.close_activity(
+                    event_id,
+                    a.scheduled_event_id,
+                    attempt,
+                    ActivityClosed::Completed(a.result),
+                )?;
             }
             Attributes::ActivityTaskFailedEventAttributes(a) => {
                 let attempt = Attempt {
@@ -96,7 +99,7 @@ impl WorkflowRun {
                     failure: a.failure,
                     retry_state: a.retry_state,
                 };
-                self.close_activity(a.scheduled_event_id, attempt, closed);
+                self.close_activity(event_id, a.scheduled_event_id, attempt, closed)?;
             }
             Attributes::ActivityTaskTimedOutEventAttributes(a) => {
                 let attempt = Attempt {
@@ -107,14 +110,19 @@ impl WorkflowRun {
                     failure: a.failure,
                     retry_state: a.retry_state,
                 };
-                self.close_activity(a.scheduled_event_id, attempt, closed);
+                self.close_activity(event_id, a.scheduled_event_id, attempt, closed)?;
             }
             Attributes::ActivityTaskCanceledEventAttributes(a) => {
                 let attempt = Attempt {
                     started_event_id: a.started_event_id,
                     identity: a.identity,
                 };
-                self.close_activity(a.scheduled_event_id, attempt, ActivityClosed::Canceled(a.details));
+                self.close_activity(
+                    event_id,
+                    a.scheduled_event_id,
+                    attempt,
+                    ActivityClosed::Canceled(a.details),
+                )?;
             }
             Attributes::StartChildWorkflowExecutionFailedEventAttributes(c) => {
                 if let Some(Operation::Child(seq)) = self.operations.by_event.remove(&c.initiated_event_id) {
@@ -134,28 +142,29 @@ impl WorkflowRun {
                 }
             }
             Attributes::ChildWorkflowExecutionCompletedEventAttributes(c) => {
-                self.close_child(c.initiated_event_id, ChildClosed::Completed(c.result));
+                self.close_child(event_id, c.initiated_event_id, ChildClosed::Completed(c.result))?;
             }
             Attributes::ChildWorkflowExecutionFailedEventAttributes(c) => {
                 let closed = ChildClosed::Failed {
                     failure: c.failure,
                     retry_state: c.retry_state,
                 };
-                self.close_child(c.initiated_event_id, closed);
+                self.close_child(event_id, c.initiated_event_id, closed)?;
             }
             Attributes::ChildWorkflowExecutionCanceledEventAttributes(c) => {
-                self.close_child(c.initiated_event_id, ChildClosed::Canceled(c.details));
+                self.close_child(event_id, c.initiated_event_id, ChildClosed::Canceled(c.details))?;
             }
             Attributes::ChildWorkflowExecutionTimedOutEventAttributes(c) => {
                 self.close_child(
+                    event_id,
                     c.initiated_event_id,
                     ChildClosed::TimedOut {
                         retry_state: c.retry_state,
                     },
-                );
+                )?;
             }
             Attributes::ChildWorkflowExecutionTerminatedEventAttributes(c) => {
-                self.close_child(c.initiated_event_id, ChildClosed::Terminated);
+                self.close_child(event_id, c.initiated_event_id, ChildClosed::Terminated)?;
             }
             Attributes::SignalExternalWorkflowExecutionFailedEventAttributes(e) => {
                 self.resolve_external(e.initiated_event_id, Err(e.cause));
@@ -239,22 +248,54 @@ impl WorkflowRun {
         })));
     }
 
-    fn close_activity(&mut self, scheduled_event_id: i64, attempt: Attempt, closed: ActivityClosed) {
-        if let Some(Operation::Activity(seq)) = self.operations.by_event.remove(&scheduled_event_id) {
-            let out = &mut self.out;
-            self.operations
-                .activities
-                .step(seq.0, |activity| activity.closed(seq, attempt, closed, out));
+    /// An update that history holds before it was accepted. Live it is delivered at once; in a recorded task that is up
+    /// to the acceptance, if there is one.
+    fn admit(&mut self, event_id: i64, request: Request) {
+        let instance = request
+            .meta
+            .as_ref()
+            .map(|meta| meta.update_id.clone())
+            .unwrap_or_default();
+        if self.phase == (Phase::Running { recorded: true }) {
+            self.position.admitted.insert(instance, request);
+            return;
         }
+        let incoming = Incoming {
+            message_id: format!("{instance}/request"),
+            instance,
+            sequencing_event_id: event_id,
+            request,
+            accepted: false,
+        };
+        self.operations.updates.receive(incoming, &mut self.out);
     }
 
-    fn close_child(&mut self, initiated_event_id: i64, closed: ChildClosed) {
-        if let Some(Operation::Child(seq)) = self.operations.by_event.remove(&initiated_event_id) {
-            let out = &mut self.out;
-            self.operations
-                .children
-                .step(seq.0, |child| child.closed(seq, closed, out));
-        }
+    fn close_activity(
+        &mut self,
+        event_id: i64,
+        scheduled_event_id: i64,
+        attempt: Attempt,
+        closed: ActivityClosed,
+    ) -> Result<(), RunError> {
+        let Some(Operation::Activity(seq)) = self.operations.by_event.remove(&scheduled_event_id) else {
+            return unknown_operation(event_id, scheduled_event_id);
+        };
+        let out = &mut self.out;
+        self.operations
+            .activities
+            .step(seq.0, |activity| activity.closed(seq, attempt, closed, out));
+        Ok(())
+    }
+
+    fn close_child(&mut self, event_id: i64, initiated_event_id: i64, closed: ChildClosed) -> Result<(), RunError> {
+        let Some(Operation::Child(seq)) = self.operations.by_event.remove(&initiated_event_id) else {
+            return unknown_operation(event_id, initiated_event_id);
+        };
+        let out = &mut self.out;
+        self.operations
+            .children
+            .step(seq.0, |child| child.closed(seq, closed, out));
+        Ok(())
     }
 
     fn close_nexus(&mut self, scheduled_event_id: i64, closed: NexusClosed) {
@@ -297,6 +338,12 @@ impl WorkflowRun {
             _ => {}
         }
     }
+}
+
+fn unknown_operation(event_id: i64, operation_event_id: i64) -> Result<(), RunError> {
+    Err(RunError::BadHistory(format!(
+        "event {event_id} refers to event {operation_event_id}, which started nothing that could end so"
+    )))
 }
 
 fn run_id(execution: Option<WorkflowExecution>) -> alloc::string::String {
