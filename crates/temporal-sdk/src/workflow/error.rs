@@ -13,6 +13,25 @@ use temporal_protos::api::failure::v1::Failure as FailureMessage;
 /// The result of workflow code.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// `Ok` with the error type [`Error`], where nothing else tells it: at the end of an async block.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use temporal_sdk::workflow;
+/// # async fn example(ctx: &workflow::Context) -> workflow::Result<()> {
+/// let context = ctx.clone();
+/// let task = ctx.spawn(async move {
+///     context.sleep(Duration::from_secs(1)).await?;
+///     workflow::Ok(())
+/// });
+/// task.await
+/// # }
+/// ```
+#[expect(non_snake_case, reason = "it stands for the variant")]
+pub fn Ok<T>(value: T) -> Result<T> {
+    Result::Ok(value)
+}
+
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Why a workflow, or a handler of one, ends without a value.
@@ -128,7 +147,7 @@ impl Error {
     /// Takes the command out of a continue-as-new.
     pub(crate) fn into_continue_as_new(self) -> std::result::Result<ContinueAsNewCommand, Self> {
         match *self.0 {
-            Kind::ContinueAsNew(command) => Ok(*command),
+            Kind::ContinueAsNew(command) => std::result::Result::Ok(*command),
             kind => Err(Self(Box::new(kind))),
         }
     }
@@ -212,7 +231,7 @@ impl fmt::Debug for Error {
             write!(formatter, "\ncaused by: {error}")?;
             cause = error.source();
         }
-        Ok(())
+        fmt::Result::Ok(())
     }
 }
 

@@ -36,7 +36,7 @@ pub use continue_as_new::ContinueAsNewOptions;
 #[doc(hidden)]
 pub use definition::{Dynamic, HandlerOptions, Receivable, Registration};
 pub use definition::{Returned, UnfinishedPolicy, Workflow};
-pub use error::{Error, Result, WaitError};
+pub use error::{Error, Ok, Result, WaitError};
 pub use external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExternalWorkflow};
 pub use info::{Info, Relative};
 pub use local_activity::LocalActivityOptions;

@@ -59,6 +59,11 @@ impl Sleep {
     pub fn cancel(&self) {
         self.timer.cancel("");
     }
+
+    /// Lets the timer run on without its handle, though nobody learns that it fired.
+    pub fn detach(mut self) {
+        self.timer.detach();
+    }
 }
 
 impl Future for Sleep {

@@ -1,4 +1,7 @@
 //! Runs driven by hand-made histories, without a server.
 
+mod cancellation;
+mod failing;
 mod greeting;
+mod order;
 mod server;

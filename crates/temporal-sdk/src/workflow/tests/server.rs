@@ -22,6 +22,7 @@ use temporal_protos::api::failure::v1::{ApplicationFailureInfo, CanceledFailureI
 use temporal_protos::api::history::v1::history_event::Attributes;
 use temporal_protos::api::history::v1::*;
 use temporal_protos::api::protocol::v1::Message;
+use temporal_protos::api::protocol::v1::message::SequencingId;
 use temporal_protos::api::query::v1::WorkflowQueryResult;
 use temporal_protos::api::update::v1::{Acceptance, Input, Meta, Rejection, Request, Response};
 
@@ -339,6 +340,7 @@ impl Server {
                 id: format!("{}/request", request.meta.as_ref().unwrap().update_id),
                 protocol_instance_id: request.meta.as_ref().unwrap().update_id.clone(),
                 body: Some(any("temporal.api.update.v1.Request", &request)),
+                sequencing_id: Some(SequencingId::EventId(scheduled_event_id)),
                 ..Message::default()
             })
             .collect();

@@ -1,0 +1,304 @@
+//! The table of failing, and misuse that answers clearly.
+
+use crate::workflow;
+use crate::workflow::tests::server::{Server, failure, payload};
+use crate::workflow::{ActivityOptions, ApplicationError, Context, activity_named};
+use std::cell::Cell;
+use std::time::Duration;
+use temporal_protos::api::command::v1::command::Attributes as Asked;
+use temporal_protos::api::failure::v1::Failure;
+use temporal_protos::api::failure::v1::failure::FailureInfo;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, thiserror::Error)]
+#[error("outer")]
+struct Outer(#[source] std::num::ParseIntError);
+
+/// Fails as its argument says.
+#[derive(Default)]
+struct Failing {
+    signalled: Cell<bool>,
+}
+
+#[workflow]
+impl Failing {
+    #[run]
+    async fn run(&self, ctx: &Context, how: String) -> workflow::Result<String> {
+        match how.as_str() {
+            "application" => Err(ApplicationError::new("declined").kind("Declined").non_retryable().into()),
+            "std" => Err("x".parse::<u32>().map_err(Outer).unwrap_err().into()),
+            "anyhow" => Err(anyhow::Error::from(Outer("x".parse::<u32>().unwrap_err())).context("while paying").into()),
+            "text" => Err("just text".into()),
+            "task" => Err(workflow::Error::task_failure("mend me")),
+            "panic" => panic!("not yet written"),
+            "again" => Err(ctx.continue_as_new("next")),
+            "activity" => {
+                let options = ActivityOptions::start_to_close_timeout(MINUTE);
+                Ok(ctx.execute_activity(activity_named::<String>("act"), 1, options).await?)
+            }
+            "anyhow activity" => {
+                let options = ActivityOptions::start_to_close_timeout(MINUTE);
+                let result = ctx.execute_activity(activity_named::<String>("act"), 1, options).await;
+                Ok(result.map_err(anyhow::Error::from)?)
+            }
+            "cancelled" => {
+                ctx.sleep(MINUTE).await?;
+                Ok("slept".to_owned())
+            }
+            "anyhow cancelled" => {
+                let slept: anyhow::Result<()> = ctx.sleep(MINUTE).await.map_err(anyhow::Error::from);
+                slept.map_err(|error| error.context("while sleeping"))?;
+                Ok("slept".to_owned())
+            }
+            "scope" => {
+                let (scope, handle) = ctx.child();
+                handle.cancel_with_reason("enough");
+                scope.sleep(MINUTE).await?;
+                Ok("slept".to_owned())
+            }
+            "timeout" => {
+                ctx.timeout(MINUTE, std::future::pending::<()>()).await?;
+                Ok("never".to_owned())
+            }
+            "wrong result" => {
+                let options = ActivityOptions::start_to_close_timeout(MINUTE);
+                let number: u32 = ctx.execute_activity(activity_named::<u32>("act"), 1, options).await?;
+                Ok(number.to_string())
+            }
+            _ => {
+                ctx.wait_condition(|| self.signalled.get()).await?;
+                Ok("signalled".to_owned())
+            }
+        }
+    }
+
+    #[signal]
+    fn fail(&self, message: String) -> workflow::Result<()> {
+        Err(message.into())
+    }
+
+    #[signal]
+    async fn fail_later(&self, ctx: &Context) -> workflow::Result<()> {
+        ctx.sleep(MINUTE).await?;
+        Err(ApplicationError::new("later").into())
+    }
+
+    #[signal]
+    fn again(&self, ctx: &Context) -> workflow::Result<()> {
+        Err(ctx.continue_as_new(()))
+    }
+
+    #[query]
+    fn acts(&self, ctx: &Context) -> workflow::Result<String> {
+        ctx.sleep(MINUTE).detach();
+        Ok(String::new())
+    }
+
+    #[query]
+    fn panics(&self) -> u32 {
+        panic!("no answer")
+    }
+
+    #[query]
+    fn refuses(&self) -> workflow::Result<u32> {
+        Err(ApplicationError::new("not now").kind("Busy").into())
+    }
+
+    #[update]
+    async fn change(&self, ctx: &Context, how: String) -> workflow::Result<String> {
+        ctx.sleep(MINUTE).await?;
+        match how.as_str() {
+            "panic" => panic!("in an update"),
+            "task" => Err(workflow::Error::task_failure("mend the update")),
+            _ => Err(ApplicationError::new("refused").into()),
+        }
+    }
+
+    #[update]
+    fn checked(&self) -> u32 {
+        7
+    }
+
+    #[validator(checked)]
+    fn check(&self, ctx: &Context) -> workflow::Result<()> {
+        ctx.sleep(MINUTE).detach();
+        Ok(())
+    }
+}
+
+fn start(how: &str) -> Server {
+    Server::start::<Failing>(vec![payload(&how.to_owned())])
+}
+
+fn failed(server: &mut Server) -> Failure {
+    let done = server.task();
+    match done.commands.last().and_then(|command| command.attributes.clone()) {
+        Some(Asked::FailWorkflowExecutionCommandAttributes(attributes)) => attributes.failure.unwrap(),
+        other => panic!("the workflow did not fail: {other:?}"),
+    }
+}
+
+fn kind(failure: &Failure) -> &str {
+    match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => &info.r#type,
+        other => panic!("not an application failure: {other:?}"),
+    }
+}
+
+#[test]
+fn an_application_error_fails_the_workflow() {
+    let failure = failed(&mut start("application"));
+    assert_eq!((kind(&failure), failure.message.as_str()), ("Declined", "declined"));
+    assert!(matches!(&failure.failure_info, Some(FailureInfo::ApplicationFailureInfo(info)) if info.non_retryable));
+}
+
+#[test]
+fn any_other_error_fails_the_workflow_with_its_type_and_causes() {
+    let failure = failed(&mut start("std"));
+    assert_eq!((kind(&failure), failure.message.as_str()), ("Outer", "outer"));
+    assert_eq!(failure.cause.unwrap().message, "invalid digit found in string");
+    let failure = failed(&mut start("anyhow"));
+    assert_eq!(failure.message, "while paying");
+    let outer = failure.cause.unwrap();
+    assert_eq!(outer.message, "outer");
+    assert_eq!(outer.cause.unwrap().message, "invalid digit found in string");
+    assert_eq!(failed(&mut start("text")).message, "just text");
+}
+
+#[test]
+fn an_activitys_failure_fails_the_workflow_with_its_cause() {
+    for how in ["activity", "anyhow activity"] {
+        let mut server = start(how);
+        server.task();
+        server.fail_activity("1", failure("no luck"));
+        let failure = failed(&mut server);
+        assert!(matches!(failure.failure_info, Some(FailureInfo::ActivityFailureInfo(_))), "{failure:?}");
+        assert_eq!(failure.cause.unwrap().message, "no luck");
+    }
+}
+
+#[test]
+fn a_task_failure_or_panic_fails_the_task() {
+    assert_eq!(start("task").failing_task(), "mend me");
+    let message = start("panic").failing_task();
+    assert!(message.starts_with("workflow code panicked: not yet written (at crates/temporal-sdk/src/"), "{message}");
+    let mut server = start("wrong result");
+    server.task();
+    server.complete_activity("1", &"text");
+    let message = server.failing_task();
+    assert!(message.starts_with("the result of activity \"act\" cannot be read: "), "{message}");
+    assert!(message.contains("u32"), "{message}");
+}
+
+#[test]
+fn cancellation_closes_as_cancelled_only_when_it_was_asked_for() {
+    for how in ["cancelled", "anyhow cancelled"] {
+        let mut server = start(how);
+        server.task();
+        server.cancel();
+        assert_eq!(server.task().summary(), ["cancel timer 1", "cancelled"], "{how}");
+    }
+    let failure = failed(&mut start("scope"));
+    assert_eq!(failure.message, "enough");
+    assert!(matches!(failure.failure_info, Some(FailureInfo::CanceledFailureInfo(_))));
+}
+
+#[test]
+fn a_timeout_fails_the_workflow() {
+    let mut server = start("timeout");
+    server.task();
+    server.fire_timer("1");
+    let failure = failed(&mut server);
+    assert!(matches!(failure.failure_info, Some(FailureInfo::TimeoutFailureInfo(_))));
+}
+
+#[test]
+fn continue_as_new() {
+    let mut server = start("again");
+    assert_eq!(server.task().summary(), ["continue as new \"next\""]);
+    server.replay().unwrap();
+}
+
+#[test]
+fn a_signal_handlers_error_fails_the_workflow() {
+    let mut server = start("wait");
+    server.signal("fail", &"bad signal".to_owned());
+    assert_eq!(server.task().summary(), ["fail: bad signal"]);
+    let mut server = start("wait");
+    server.signal("fail_later", &());
+    server.task();
+    server.fire_timer("1");
+    assert_eq!(server.task().summary(), ["fail: later"]);
+    let mut server = start("wait");
+    server.signal("again", &());
+    let message = server.failing_task();
+    assert!(message.contains("the handler of signal \"again\" returned continue_as_new"), "{message}");
+}
+
+#[test]
+fn an_update_handlers_error_fails_the_update_and_its_panic_the_task() {
+    let mut server = start("wait");
+    server.update("u1", "change", &"error".to_owned());
+    assert_eq!(server.task().answers(), ["accept u1"]);
+    server.fire_timer("1");
+    assert_eq!(server.task().answers(), ["fail u1: refused"]);
+    for (how, message) in [("panic", "in an update"), ("task", "mend the update")] {
+        let mut server = start("wait");
+        server.update("u1", "change", &how.to_owned());
+        server.task();
+        server.fire_timer("1");
+        assert!(server.failing_task().contains(message));
+    }
+}
+
+#[test]
+fn unknown_handlers_are_answered_with_the_known_ones() {
+    let mut server = start("wait");
+    server.signal("nobody", &());
+    server.update("u1", "nothing", &());
+    assert_eq!(
+        server.task().answers(),
+        ["reject u1: workflow \"Failing\" has no update handler \"nothing\"; it has: change, checked"]
+    );
+    let answer = server.query("nothing", &());
+    assert_eq!(
+        answer.error_message,
+        "workflow \"Failing\" has no query handler \"nothing\"; it has: __temporal_workflow_metadata, acts, panics, refuses"
+    );
+    server.update("u2", "change", &7);
+    let answers = server.task().answers();
+    assert!(answers[0].starts_with("reject u2: the arguments of update \"change\" cannot be read: "), "{answers:?}");
+}
+
+#[test]
+fn a_query_or_validator_that_acts_is_told_so() {
+    let mut server = start("wait");
+    server.task();
+    let answer = server.query("acts", &());
+    assert!(answer.error_message.starts_with("sleep was called while workflow Failing (id workflow) answered a query"));
+    server.update("u1", "checked", &());
+    let answers = server.task().answers();
+    assert!(answers[0].starts_with("reject u1: sleep was called while workflow Failing"), "{answers:?}");
+}
+
+#[test]
+fn a_querys_error_goes_to_the_caller() {
+    let mut server = start("wait");
+    server.task();
+    assert_eq!(server.query("refuses", &()).error_message, "not now");
+    assert!(server.query("panics", &()).error_message.starts_with("no answer (at "));
+    server.signal("fail", &"the workflow lives".to_owned());
+    assert_eq!(server.task().summary(), ["fail: the workflow lives"]);
+}
+
+#[test]
+fn an_unknown_workflow_type_names_the_known_ones() {
+    let mut server = Server::start_type::<Failing>("Nobody", vec![]);
+    assert_eq!(
+        server.failing_task(),
+        "the workflow type \"Nobody\" is not registered with the worker of task queue \"queue\"; it has: Failing"
+    );
+    let message = Server::start::<Failing>(vec![payload(&7)]).failing_task();
+    assert!(message.starts_with("the input of workflow \"Failing\" cannot be read: "), "{message}");
+}
