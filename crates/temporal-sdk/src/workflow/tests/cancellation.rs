@@ -1,11 +1,11 @@
 //! The table of cancellation: each operation, and what becomes of it when it is dropped, its scope or the workflow is
 //! cancelled, it is shielded, it has ended before, or its scope was cancelled before it began.
 
-use crate::workflow::tests::server::{Server, payload};
 use crate::workflow;
+use crate::workflow::tests::server::{Server, payload};
 use crate::workflow::{
-    ActivityOptions, CancellationType, ChildWorkflowOptions, Context, Failure, LocalActivityOptions,
-    activity_named, signal_named,
+    ActivityOptions, CancellationType, ChildWorkflowOptions, Context, Failure, LocalActivityOptions, activity_named,
+    signal_named,
 };
 use std::cell::Cell;
 use std::pin::Pin;
@@ -50,7 +50,12 @@ fn start(ctx: &Context, table: &Rc<Table>, operation: &str) -> Ended {
         }
         "condition" => {
             let (ctx, table) = (ctx.clone(), Rc::clone(table));
-            Box::pin(async move { Ok(ctx.wait_condition(|| table.never.get()).await.map(|()| "held".to_owned())?) })
+            Box::pin(async move {
+                Ok(ctx
+                    .wait_condition(|| table.never.get())
+                    .await
+                    .map(|()| "held".to_owned())?)
+            })
         }
         "signal" => {
             let signal = ctx.external_workflow::<Table>("other").signal(signal_named("hello"), 1);
@@ -135,10 +140,30 @@ fn nothing(_: &mut Server) {}
 fn timer() {
     let sent = &["start timer 1 of 60s"][..];
     let fire = |server: &mut Server| server.fire_timer("1");
-    check("timer", "dropped", sent, &[(go, &["cancel timer 1"]), (go, &["complete \"dropped\""])]);
-    check("timer", "scope cancelled", sent, &[(go, &["cancel timer 1", "complete \"cancelled\""])]);
-    check("timer", "workflow cancelled", sent, &[(cancel, &["cancel timer 1", "complete \"cancelled\""])]);
-    check("timer", "shielded", sent, &[(cancel, &[]), (fire, &["complete \"fired\""])]);
+    check(
+        "timer",
+        "dropped",
+        sent,
+        &[(go, &["cancel timer 1"]), (go, &["complete \"dropped\""])],
+    );
+    check(
+        "timer",
+        "scope cancelled",
+        sent,
+        &[(go, &["cancel timer 1", "complete \"cancelled\""])],
+    );
+    check(
+        "timer",
+        "workflow cancelled",
+        sent,
+        &[(cancel, &["cancel timer 1", "complete \"cancelled\""])],
+    );
+    check(
+        "timer",
+        "shielded",
+        sent,
+        &[(cancel, &[]), (fire, &["complete \"fired\""])],
+    );
     check("timer", "already finished", sent, &[(fire, &["complete \"fired\""])]);
     check("timer", "not yet started", &["complete \"cancelled\""], &[]);
 }
@@ -148,22 +173,64 @@ fn activity() {
     let sent = &["schedule activity act 1"][..];
     let complete = |server: &mut Server| server.complete_activity("1", &"done");
     let cancelled = |server: &mut Server| server.cancel_activity("1");
-    check("activity", "dropped", sent, &[
-        (go, &["cancel activity"]),
-        (cancelled, &[]),
-        (go, &["complete \"dropped\""]),
-    ]);
-    check("activity abandon", "dropped", sent, &[(go, &[]), (complete, &[]), (go, &["complete \"dropped\""])]);
-    check("activity", "scope cancelled", sent, &[(go, &["cancel activity", "complete \"cancelled\""])]);
-    check("activity wait", "scope cancelled", sent, &[
-        (go, &["cancel activity"]),
-        (cancelled, &["complete \"cancelled\""]),
-    ]);
-    check("activity wait", "scope cancelled", sent, &[(go, &["cancel activity"]), (complete, &["complete \"done\""])]);
-    check("activity abandon", "scope cancelled", sent, &[(go, &["complete \"cancelled\""])]);
-    check("activity", "workflow cancelled", sent, &[(cancel, &["cancel activity", "complete \"cancelled\""])]);
-    check("activity", "shielded", sent, &[(cancel, &[]), (complete, &["complete \"done\""])]);
-    check("activity", "already finished", sent, &[(complete, &["complete \"done\""])]);
+    check(
+        "activity",
+        "dropped",
+        sent,
+        &[
+            (go, &["cancel activity"]),
+            (cancelled, &[]),
+            (go, &["complete \"dropped\""]),
+        ],
+    );
+    check(
+        "activity abandon",
+        "dropped",
+        sent,
+        &[(go, &[]), (complete, &[]), (go, &["complete \"dropped\""])],
+    );
+    check(
+        "activity",
+        "scope cancelled",
+        sent,
+        &[(go, &["cancel activity", "complete \"cancelled\""])],
+    );
+    check(
+        "activity wait",
+        "scope cancelled",
+        sent,
+        &[(go, &["cancel activity"]), (cancelled, &["complete \"cancelled\""])],
+    );
+    check(
+        "activity wait",
+        "scope cancelled",
+        sent,
+        &[(go, &["cancel activity"]), (complete, &["complete \"done\""])],
+    );
+    check(
+        "activity abandon",
+        "scope cancelled",
+        sent,
+        &[(go, &["complete \"cancelled\""])],
+    );
+    check(
+        "activity",
+        "workflow cancelled",
+        sent,
+        &[(cancel, &["cancel activity", "complete \"cancelled\""])],
+    );
+    check(
+        "activity",
+        "shielded",
+        sent,
+        &[(cancel, &[]), (complete, &["complete \"done\""])],
+    );
+    check(
+        "activity",
+        "already finished",
+        sent,
+        &[(complete, &["complete \"done\""])],
+    );
     check("activity", "not yet started", &["complete \"cancelled\""], &[]);
 }
 
@@ -174,13 +241,48 @@ fn local_activity() {
         server.local = Box::new(|_| Some(LocalActivityOutcome::Completed(Some(payload(&"done")))));
         server.evict();
     };
-    check("local", "dropped", &[], &[(go, &[marker]), (go, &["complete \"dropped\""])]);
-    check("local", "scope cancelled", &[], &[(go, &[marker, "complete \"cancelled\""])]);
-    check("local wait", "scope cancelled", &[], &[(go, &[marker, "complete \"cancelled\""])]);
-    check("local abandon", "scope cancelled", &[], &[(go, &[marker, "complete \"cancelled\""])]);
-    check("local", "workflow cancelled", &[], &[(cancel, &[marker, "complete \"cancelled\""])]);
-    check("local", "shielded", &[], &[(cancel, &[]), (end, &[marker, "complete \"done\""])]);
-    check("local", "already finished", &[], &[(end, &[marker, "complete \"done\""])]);
+    check(
+        "local",
+        "dropped",
+        &[],
+        &[(go, &[marker]), (go, &["complete \"dropped\""])],
+    );
+    check(
+        "local",
+        "scope cancelled",
+        &[],
+        &[(go, &[marker, "complete \"cancelled\""])],
+    );
+    check(
+        "local wait",
+        "scope cancelled",
+        &[],
+        &[(go, &[marker, "complete \"cancelled\""])],
+    );
+    check(
+        "local abandon",
+        "scope cancelled",
+        &[],
+        &[(go, &[marker, "complete \"cancelled\""])],
+    );
+    check(
+        "local",
+        "workflow cancelled",
+        &[],
+        &[(cancel, &[marker, "complete \"cancelled\""])],
+    );
+    check(
+        "local",
+        "shielded",
+        &[],
+        &[(cancel, &[]), (end, &[marker, "complete \"done\""])],
+    );
+    check(
+        "local",
+        "already finished",
+        &[],
+        &[(end, &[marker, "complete \"done\""])],
+    );
     check("local", "not yet started", &["complete \"cancelled\""], &[]);
 }
 
@@ -190,39 +292,91 @@ fn child() {
     let start = |server: &mut Server| server.start_child("child");
     let complete = |server: &mut Server| server.complete_child("child", &"done");
     let cancelled = |server: &mut Server| server.cancel_child("child");
-    check("child wait", "dropped", sent, &[
-        (start, &[]),
-        (go, &["cancel workflow child"]),
-        (cancelled, &[]),
-        (go, &["complete \"dropped\""]),
-    ]);
-    check("child wait", "scope cancelled", sent, &[
-        (start, &[]),
-        (go, &["cancel workflow child"]),
-        (cancelled, &["complete \"cancelled\""]),
-    ]);
-    check("child", "scope cancelled", sent, &[
-        (start, &[]),
-        (go, &["cancel workflow child", "complete \"cancelled\""]),
-    ]);
-    check("child abandon", "scope cancelled", sent, &[(start, &[]), (go, &["complete \"cancelled\""])]);
-    check("child wait", "workflow cancelled", sent, &[
-        (start, &[]),
-        (cancel, &["cancel workflow child"]),
-        (cancelled, &["complete \"cancelled\""]),
-    ]);
-    check("child", "shielded", sent, &[(start, &[]), (cancel, &[]), (complete, &["complete \"done\""])]);
-    check("child", "already finished", sent, &[(start, &[]), (complete, &["complete \"done\""])]);
+    check(
+        "child wait",
+        "dropped",
+        sent,
+        &[
+            (start, &[]),
+            (go, &["cancel workflow child"]),
+            (cancelled, &[]),
+            (go, &["complete \"dropped\""]),
+        ],
+    );
+    check(
+        "child wait",
+        "scope cancelled",
+        sent,
+        &[
+            (start, &[]),
+            (go, &["cancel workflow child"]),
+            (cancelled, &["complete \"cancelled\""]),
+        ],
+    );
+    check(
+        "child",
+        "scope cancelled",
+        sent,
+        &[(start, &[]), (go, &["cancel workflow child", "complete \"cancelled\""])],
+    );
+    check(
+        "child abandon",
+        "scope cancelled",
+        sent,
+        &[(start, &[]), (go, &["complete \"cancelled\""])],
+    );
+    check(
+        "child wait",
+        "workflow cancelled",
+        sent,
+        &[
+            (start, &[]),
+            (cancel, &["cancel workflow child"]),
+            (cancelled, &["complete \"cancelled\""]),
+        ],
+    );
+    check(
+        "child",
+        "shielded",
+        sent,
+        &[(start, &[]), (cancel, &[]), (complete, &["complete \"done\""])],
+    );
+    check(
+        "child",
+        "already finished",
+        sent,
+        &[(start, &[]), (complete, &["complete \"done\""])],
+    );
     check("child", "not yet started", &["complete \"cancelled\""], &[]);
 }
 
 #[test]
 fn condition() {
     let hold = |server: &mut Server| server.signal("hold", &());
-    check("condition", "dropped", &[], &[(go, &[]), (go, &["complete \"dropped\""])]);
-    check("condition", "scope cancelled", &[], &[(go, &["complete \"cancelled\""])]);
-    check("condition", "workflow cancelled", &[], &[(cancel, &["complete \"cancelled\""])]);
-    check("condition", "shielded", &[], &[(cancel, &[]), (hold, &["complete \"held\""])]);
+    check(
+        "condition",
+        "dropped",
+        &[],
+        &[(go, &[]), (go, &["complete \"dropped\""])],
+    );
+    check(
+        "condition",
+        "scope cancelled",
+        &[],
+        &[(go, &["complete \"cancelled\""])],
+    );
+    check(
+        "condition",
+        "workflow cancelled",
+        &[],
+        &[(cancel, &["complete \"cancelled\""])],
+    );
+    check(
+        "condition",
+        "shielded",
+        &[],
+        &[(cancel, &[]), (hold, &["complete \"held\""])],
+    );
     check("condition", "already finished", &[], &[(hold, &["complete \"held\""])]);
     check("condition", "not yet started", &["complete \"cancelled\""], &[]);
 }
@@ -232,11 +386,36 @@ fn signal_to_another_workflow() {
     let sent = &["signal other hello"][..];
     let deliver = |server: &mut Server| server.deliver_signal();
     // Once it is sent it cannot be taken back.
-    check("signal", "dropped", sent, &[(go, &[]), (deliver, &[]), (go, &["complete \"dropped\""])]);
-    check("signal", "scope cancelled", sent, &[(go, &[]), (deliver, &["complete \"delivered\""])]);
-    check("signal", "workflow cancelled", sent, &[(cancel, &[]), (deliver, &["complete \"delivered\""])]);
-    check("signal", "shielded", sent, &[(cancel, &[]), (deliver, &["complete \"delivered\""])]);
-    check("signal", "already finished", sent, &[(deliver, &["complete \"delivered\""])]);
+    check(
+        "signal",
+        "dropped",
+        sent,
+        &[(go, &[]), (deliver, &[]), (go, &["complete \"dropped\""])],
+    );
+    check(
+        "signal",
+        "scope cancelled",
+        sent,
+        &[(go, &[]), (deliver, &["complete \"delivered\""])],
+    );
+    check(
+        "signal",
+        "workflow cancelled",
+        sent,
+        &[(cancel, &[]), (deliver, &["complete \"delivered\""])],
+    );
+    check(
+        "signal",
+        "shielded",
+        sent,
+        &[(cancel, &[]), (deliver, &["complete \"delivered\""])],
+    );
+    check(
+        "signal",
+        "already finished",
+        sent,
+        &[(deliver, &["complete \"delivered\""])],
+    );
     check("signal", "not yet started", &["complete \"cancelled\""], &[]);
     check("signal", "dropped", sent, &[(nothing, &[])]);
 }

@@ -26,16 +26,23 @@ impl Failing {
     #[run]
     async fn run(&self, ctx: &Context, how: String) -> workflow::Result<String> {
         match how.as_str() {
-            "application" => Err(ApplicationError::new("declined").kind("Declined").non_retryable().into()),
+            "application" => Err(ApplicationError::new("declined")
+                .kind("Declined")
+                .non_retryable()
+                .into()),
             "std" => Err("x".parse::<u32>().map_err(Outer).unwrap_err().into()),
-            "anyhow" => Err(anyhow::Error::from(Outer("x".parse::<u32>().unwrap_err())).context("while paying").into()),
+            "anyhow" => Err(anyhow::Error::from(Outer("x".parse::<u32>().unwrap_err()))
+                .context("while paying")
+                .into()),
             "text" => Err("just text".into()),
             "task" => Err(workflow::Error::task_failure("mend me")),
             "panic" => panic!("not yet written"),
             "again" => Err(ctx.continue_as_new("next")),
             "activity" => {
                 let options = ActivityOptions::start_to_close_timeout(MINUTE);
-                Ok(ctx.execute_activity(activity_named::<String>("act"), 1, options).await?)
+                Ok(ctx
+                    .execute_activity(activity_named::<String>("act"), 1, options)
+                    .await?)
             }
             "anyhow activity" => {
                 let options = ActivityOptions::start_to_close_timeout(MINUTE);
@@ -173,7 +180,10 @@ fn an_activitys_failure_fails_the_workflow_with_its_cause() {
         server.task();
         server.fail_activity("1", failure("no luck"));
         let failure = failed(&mut server);
-        assert!(matches!(failure.failure_info, Some(FailureInfo::ActivityFailureInfo(_))), "{failure:?}");
+        assert!(
+            matches!(failure.failure_info, Some(FailureInfo::ActivityFailureInfo(_))),
+            "{failure:?}"
+        );
         assert_eq!(failure.cause.unwrap().message, "no luck");
     }
 }
@@ -182,12 +192,18 @@ fn an_activitys_failure_fails_the_workflow_with_its_cause() {
 fn a_task_failure_or_panic_fails_the_task() {
     assert_eq!(start("task").failing_task(), "mend me");
     let message = start("panic").failing_task();
-    assert!(message.starts_with("workflow code panicked: not yet written (at crates/temporal-sdk/src/"), "{message}");
+    assert!(
+        message.starts_with("workflow code panicked: not yet written (at crates/temporal-sdk/src/"),
+        "{message}"
+    );
     let mut server = start("wrong result");
     server.task();
     server.complete_activity("1", &"text");
     let message = server.failing_task();
-    assert!(message.starts_with("the result of activity \"act\" cannot be read: "), "{message}");
+    assert!(
+        message.starts_with("the result of activity \"act\" cannot be read: "),
+        "{message}"
+    );
     assert!(message.contains("u32"), "{message}");
 }
 
@@ -201,7 +217,10 @@ fn cancellation_closes_as_cancelled_only_when_it_was_asked_for() {
     }
     let failure = failed(&mut start("scope"));
     assert_eq!(failure.message, "enough");
-    assert!(matches!(failure.failure_info, Some(FailureInfo::CanceledFailureInfo(_))));
+    assert!(matches!(
+        failure.failure_info,
+        Some(FailureInfo::CanceledFailureInfo(_))
+    ));
 }
 
 #[test]
@@ -233,7 +252,10 @@ fn a_signal_handlers_error_fails_the_workflow() {
     let mut server = start("wait");
     server.signal("again", &());
     let message = server.failing_task();
-    assert!(message.contains("the handler of signal \"again\" returned continue_as_new"), "{message}");
+    assert!(
+        message.contains("the handler of signal \"again\" returned continue_as_new"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -268,7 +290,10 @@ fn unknown_handlers_are_answered_with_the_known_ones() {
     );
     server.update("u2", "change", &7);
     let answers = server.task().answers();
-    assert!(answers[0].starts_with("reject u2: the arguments of update \"change\" cannot be read: "), "{answers:?}");
+    assert!(
+        answers[0].starts_with("reject u2: the arguments of update \"change\" cannot be read: "),
+        "{answers:?}"
+    );
 }
 
 #[test]
@@ -276,10 +301,17 @@ fn a_query_or_validator_that_acts_is_told_so() {
     let mut server = start("wait");
     server.task();
     let answer = server.query("acts", &());
-    assert!(answer.error_message.starts_with("sleep was called while workflow Failing (id workflow) answered a query"));
+    assert!(
+        answer
+            .error_message
+            .starts_with("sleep was called while workflow Failing (id workflow) answered a query")
+    );
     server.update("u1", "checked", &());
     let answers = server.task().answers();
-    assert!(answers[0].starts_with("reject u1: sleep was called while workflow Failing"), "{answers:?}");
+    assert!(
+        answers[0].starts_with("reject u1: sleep was called while workflow Failing"),
+        "{answers:?}"
+    );
 }
 
 #[test]
@@ -300,5 +332,8 @@ fn an_unknown_workflow_type_names_the_known_ones() {
         "the workflow type \"Nobody\" is not registered with the worker of task queue \"queue\"; it has: Failing"
     );
     let message = Server::start::<Failing>(vec![payload(&7)]).failing_task();
-    assert!(message.starts_with("the input of workflow \"Failing\" cannot be read: "), "{message}");
+    assert!(
+        message.starts_with("the input of workflow \"Failing\" cannot be read: "),
+        "{message}"
+    );
 }

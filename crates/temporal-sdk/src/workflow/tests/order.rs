@@ -184,7 +184,10 @@ fn conditions_are_looked_at_until_none_changes() {
 
 #[test]
 fn spawned_tasks_run_in_the_order_of_spawning() {
-    assert_eq!(start("spawn").task().summary(), ["complete \"run between first second\""]);
+    assert_eq!(
+        start("spawn").task().summary(),
+        ["complete \"run between first second\""]
+    );
 }
 
 #[test]
@@ -207,7 +210,10 @@ fn as_completed_follows_history() {
 #[test]
 fn joined_timers_start_in_order() {
     let mut server = start("timers");
-    assert_eq!(server.task().summary(), ["start timer 1 of 60s", "start timer 2 of 120s"]);
+    assert_eq!(
+        server.task().summary(),
+        ["start timer 1 of 60s", "start timer 2 of 120s"]
+    );
     server.fire_timer("1");
     assert!(server.task().summary().is_empty());
     server.fire_timer("2");
