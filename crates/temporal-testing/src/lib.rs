@@ -2,3 +2,5 @@
 
 pub mod environment;
 pub mod server;
+
+pub use environment::{ActivityEnvironment, WorkflowEnvironment};

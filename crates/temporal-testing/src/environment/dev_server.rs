@@ -91,6 +91,11 @@ impl DevServerOptions {
         self
     }
 
+    /// The namespace that is created.
+    pub(super) fn namespace_name(&self) -> &str {
+        &self.namespace
+    }
+
     fn program(&self) -> PathBuf {
         self.binary
             .clone()

@@ -1,28 +1,19 @@
 //! The embedded server as a value.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use http::Uri;
-use hyper_util::rt::TokioIo;
-use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tonic::transport::{Channel, Endpoint};
-use tower::Service;
 
-use super::engine::{EngineConfig, TimeMode};
-use super::service::{Driver, Services, serve};
+use super::engine::{EngineConfig, Request, TimeMode};
+use super::pipe::InProcessConnector;
+use super::service::{Answer, Driver, Services, serve};
 use super::visibility::AttributeType;
-
-/// How much of a pipe's content waits unread.
-const PIPE_BYTES: usize = 1 << 20;
 
 /// How long a shutdown waits for connections to end by themselves.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
@@ -55,7 +46,7 @@ pub struct EmbeddedServer {
 
 /// What every connection task needs.
 #[derive(Clone)]
-struct Tasks {
+pub(super) struct Tasks {
     runtime: Handle,
     tracker: TaskTracker,
     services: Services,
@@ -77,6 +68,7 @@ enum Phase {
 #[must_use]
 pub struct EmbeddedServerBuilder {
     config: EngineConfig,
+    unlock_while_waiting: bool,
 }
 
 /// Why the server does not listen.
@@ -121,6 +113,18 @@ impl EmbeddedServerBuilder {
         self
     }
 
+    /// Whether time skips.
+    pub(crate) fn skips_time(&self) -> bool {
+        matches!(self.config.time, TimeMode::Skipping { .. })
+    }
+
+    /// Lets time skip by itself while a call waits for the end of a run, as the clients of most SDKs do by locking and
+    /// unlocking around such a call. With [`time_skipping`](Self::time_skipping). Default: only locks count.
+    pub fn unlock_while_waiting(mut self) -> Self {
+        self.unlock_while_waiting = true;
+        self
+    }
+
     /// Seeds run ids and request ids: the same seed and the same calls give the same ids. Default: drawn at random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
@@ -139,7 +143,7 @@ impl EmbeddedServerBuilder {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn start(self) -> EmbeddedServer {
-        let driver = Driver::new(self.config);
+        let driver = Driver::new(self.config, self.unlock_while_waiting);
         let tasks = Tasks {
             runtime: Handle::current(),
             tracker: TaskTracker::new(),
@@ -159,7 +163,10 @@ impl EmbeddedServer {
             seed: uuid::Uuid::new_v4().as_u64_pair().0,
             ..EngineConfig::default()
         };
-        EmbeddedServerBuilder { config }
+        EmbeddedServerBuilder {
+            config,
+            unlock_while_waiting: false,
+        }
     }
 
     /// A gRPC channel to this server, over an in-memory pipe.
@@ -236,6 +243,21 @@ impl EmbeddedServer {
         self.driver.current_time()
     }
 
+    /// While the returned value lives, nobody's waiting makes time skip
+    /// ([`unlock_while_waiting`](EmbeddedServerBuilder::unlock_while_waiting)).
+    pub(crate) fn hold_time(&self) -> HeldTime<'_> {
+        self.driver.hold_time();
+        HeldTime(&self.driver)
+    }
+
+    /// Calls the engine without a connection.
+    pub(crate) async fn call(&self, request: Request) -> Answer {
+        let mut call = self.driver.call(request, None);
+        let answer = call.answer().await;
+        call.delivered();
+        answer
+    }
+
     /// Ends the server: waiting calls are answered with UNAVAILABLE, connections end once their answers are sent.
     pub async fn shutdown(self) {
         self.driver.close();
@@ -258,8 +280,21 @@ impl Drop for EmbeddedServer {
     }
 }
 
+/// Keeps time from skipping for those who wait.
+pub(crate) struct HeldTime<'s>(&'s Driver);
+
+impl Drop for HeldTime<'_> {
+    fn drop(&mut self) {
+        self.0.release_time();
+    }
+}
+
 impl Tasks {
-    fn spawn<T>(&self, io: T)
+    pub(super) fn is_serving(&self) -> bool {
+        *self.phase.borrow() == Phase::Serving
+    }
+
+    pub(super) fn spawn<T>(&self, io: T)
     where
         T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
@@ -275,43 +310,5 @@ impl Tasks {
             }
         };
         self.tracker.spawn_on(task, &self.runtime);
-    }
-}
-
-/// Makes in-memory connections to an [`EmbeddedServer`]: a service for `Endpoint::connect_with_connector`.
-#[derive(Clone)]
-pub struct InProcessConnector {
-    tasks: Tasks,
-}
-
-impl InProcessConnector {
-    /// One connection.
-    ///
-    /// # Errors
-    /// When the server has ended.
-    pub fn connect(&self) -> io::Result<DuplexStream> {
-        if *self.tasks.phase.borrow() > Phase::Serving {
-            return Err(io::Error::new(
-                io::ErrorKind::ConnectionRefused,
-                "the embedded server has ended",
-            ));
-        }
-        let (near, far) = tokio::io::duplex(PIPE_BYTES);
-        self.tasks.spawn(far);
-        Ok(near)
-    }
-}
-
-impl Service<Uri> for InProcessConnector {
-    type Response = TokioIo<DuplexStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<DuplexStream>>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        Box::pin(std::future::ready(self.connect().map(TokioIo::new)))
     }
 }

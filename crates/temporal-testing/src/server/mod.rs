@@ -3,7 +3,9 @@
 pub mod cron;
 mod embedded;
 pub mod engine;
+mod pipe;
 mod service;
 pub mod visibility;
 
-pub use self::embedded::{BindError, EmbeddedServer, EmbeddedServerBuilder, InProcessConnector};
+pub use self::embedded::{BindError, EmbeddedServer, EmbeddedServerBuilder};
+pub use self::pipe::{InProcessConnector, Pipe};

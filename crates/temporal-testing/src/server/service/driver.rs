@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use temporal_protos::api::testservice::v1::{LockTimeSkippingRequest, UnlockTimeSkippingRequest};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::status::shutting_down;
+use super::waiters::{Change, Waiters};
 use crate::server::engine::{CallId, Code, Engine, EngineConfig, Request, Response, Status, Time};
 
 /// What a call is answered with.
@@ -33,6 +35,7 @@ struct Shared {
 struct State {
     engine: Engine,
     waiting: HashMap<CallId, oneshot::Sender<Answer>>,
+    waiters: Waiters,
     next_call: u64,
     /// The latest time the engine was told.
     now: Time,
@@ -53,13 +56,16 @@ pub(in crate::server) struct Call {
 
 impl Driver {
     /// A driver of a new engine. [`run_timers`](Self::run_timers) has to run beside it.
-    pub(in crate::server) fn new(config: EngineConfig) -> Self {
+    ///
+    /// `unlock_while_waiting`: time skips, if it can, while a call waits for the end of a run.
+    pub(in crate::server) fn new(config: EngineConfig, unlock_while_waiting: bool) -> Self {
         let started = (SystemTime::now(), Instant::now());
         let now = Time::from(started.0);
         Driver(Arc::new(Shared {
             state: Mutex::new(State {
                 engine: Engine::new(config, now),
                 waiting: HashMap::new(),
+                waiters: Waiters::new(unlock_while_waiting),
                 next_call: 0,
                 now,
                 sleeps_until: None,
@@ -74,14 +80,14 @@ impl Driver {
     pub(in crate::server) fn call(&self, request: Request, timeout: Option<Duration>) -> Call {
         let (sender, answer) = oneshot::channel();
         let id = self.with_state(|state| {
-            let id = CallId(state.next_call);
-            state.next_call += 1;
+            let id = state.next_id();
             if state.closed {
                 // Fails only if the caller is gone already.
                 let _ = sender.send(Err(shutting_down()));
                 return id;
             }
             state.waiting.insert(id, sender);
+            let change = state.waiters.enter(id, &request);
             let (now, deadline) = (state.now, timeout.map(|timeout| state.now + timeout));
             let name = request.rpc_name();
             // A panic is a bug of the engine; it must not take the other callers down with it.
@@ -93,6 +99,7 @@ impl Driver {
                     Err(Status::new(Code::Internal, format!("{name} failed inside the server"))),
                 );
             }
+            state.tell(change);
             id
         });
         Call {
@@ -141,6 +148,22 @@ impl Driver {
             }
         });
         self.0.earlier_deadline.notify_one();
+    }
+
+    /// Keeps time from skipping for those who wait, until as many calls of [`release_time`](Self::release_time).
+    pub(in crate::server) fn hold_time(&self) {
+        self.with_state(|state| {
+            let change = state.waiters.hold();
+            state.tell(change);
+        });
+    }
+
+    /// Ends one [`hold_time`](Self::hold_time).
+    pub(in crate::server) fn release_time(&self) {
+        self.with_state(|state| {
+            let change = state.waiters.release();
+            state.tell(change);
+        });
     }
 
     /// The virtual time now.
@@ -201,7 +224,27 @@ impl State {
         }
     }
 
+    fn next_id(&mut self) -> CallId {
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        id
+    }
+
+    /// Tells the engine about a change of those who wait; its answer is of no interest.
+    fn tell(&mut self, change: Option<Change>) {
+        let request = match change {
+            Some(Change::Lock) => Request::LockTimeSkipping(LockTimeSkippingRequest {}),
+            Some(Change::Unlock) => Request::UnlockTimeSkipping(UnlockTimeSkippingRequest {}),
+            None => return,
+        };
+        let id = self.next_id();
+        self.engine.handle(self.now, id, None, request);
+    }
+
     fn answer(&mut self, id: CallId, answer: Answer) {
+        // Before anything else can happen in the engine: time stops with the answer that was waited for.
+        let change = self.waiters.leave(id);
+        self.tell(change);
         if let Some(waiting) = self.waiting.remove(&id) {
             // A caller that is gone takes its answer back when its `Call` is dropped.
             let _ = waiting.send(answer);
@@ -232,6 +275,8 @@ impl Drop for Call {
         let id = self.id;
         self.driver.with_state(|state| {
             state.waiting.remove(&id);
+            let change = state.waiters.leave(id);
+            state.tell(change);
             let now = state.now;
             state.engine.cancel_call(now, id);
         });
@@ -246,7 +291,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_server_answers_unavailable() {
-        let driver = Driver::new(EngineConfig::default());
+        let driver = Driver::new(EngineConfig::default(), false);
         let timers = tokio::spawn(driver.run_timers());
         driver.close();
         let mut call = driver.call(Request::GetSystemInfo(GetSystemInfoRequest {}), None);
@@ -256,7 +301,7 @@ mod tests {
 
     #[tokio::test]
     async fn virtual_time_starts_at_real_time() {
-        let driver = Driver::new(EngineConfig::default());
+        let driver = Driver::new(EngineConfig::default(), false);
         let distance = SystemTime::now()
             .duration_since(driver.current_time())
             .unwrap_or_default();

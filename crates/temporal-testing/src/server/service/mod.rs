@@ -9,7 +9,8 @@ mod dispatch;
 mod driver;
 mod health;
 mod status;
+mod waiters;
 
 pub(super) use self::connection::serve;
 pub(super) use self::dispatch::Services;
-pub(super) use self::driver::Driver;
+pub(super) use self::driver::{Answer, Driver};

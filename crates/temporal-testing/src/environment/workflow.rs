@@ -1,0 +1,188 @@
+//! An environment for tests of workflows.
+
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use temporal_client::{Client, ClientOptions, ConnectError};
+use temporal_protos::api::testservice::v1::SleepRequest;
+use temporal_protos::prost_types;
+
+use super::{DevServer, DevServerError, DevServerOptions};
+use crate::server::engine::Request;
+use crate::server::{EmbeddedServer, EmbeddedServerBuilder};
+
+/// A server and a client of it, for one test.
+///
+/// The embedded server is in this process: nothing is downloaded, no port is taken, and hundreds of environments run side by
+/// side. While time skips, a test that waits for a workflow which sleeps for a day is done in milliseconds.
+///
+/// ```
+/// use std::time::Duration;
+/// use temporal_testing::WorkflowEnvironment;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let env = WorkflowEnvironment::start_time_skipping().await?;
+/// let before = env.current_time();
+/// env.sleep(Duration::from_secs(24 * 3600)).await;
+/// assert!(env.current_time() >= before + Duration::from_secs(24 * 3600));
+/// # Ok(())
+/// # }
+/// ```
+pub struct WorkflowEnvironment {
+    client: Client,
+    server: Server,
+}
+
+enum Server {
+    Embedded {
+        server: EmbeddedServer,
+        skips: bool,
+    },
+    Dev(DevServer),
+    /// Somebody else's.
+    Other,
+}
+
+/// Why an environment did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The client did not reach the server.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The dev server did not start.
+    #[error(transparent)]
+    DevServer(#[from] DevServerError),
+}
+
+impl WorkflowEnvironment {
+    /// Starts an embedded server that skips time while a result is awaited.
+    ///
+    /// # Errors
+    /// When the client does not reach it, which does not happen on a working system.
+    pub async fn start_time_skipping() -> Result<Self, StartError> {
+        Self::start_embedded(EmbeddedServer::builder().time_skipping()).await
+    }
+
+    /// Starts an embedded server in real time.
+    ///
+    /// # Errors
+    /// When the client does not reach it, which does not happen on a working system.
+    pub async fn start_local() -> Result<Self, StartError> {
+        Self::start_embedded(EmbeddedServer::builder()).await
+    }
+
+    /// Starts an embedded server with options: namespaces, search attributes, time skipping.
+    ///
+    /// # Errors
+    /// When the client does not reach it, which does not happen on a working system.
+    pub async fn start_embedded(builder: EmbeddedServerBuilder) -> Result<Self, StartError> {
+        let skips = builder.skips_time();
+        let server = builder.unlock_while_waiting().start();
+        let options = ClientOptions::new("http://embedded.invalid");
+        let client = Client::connect_with_connector(options, server.connector()).await?;
+        Ok(WorkflowEnvironment {
+            client,
+            server: Server::Embedded { server, skips },
+        })
+    }
+
+    /// Starts the real Temporal dev server, in real time.
+    ///
+    /// # Errors
+    /// When the `temporal` program is missing or does not start.
+    pub async fn start_dev_server(options: &DevServerOptions) -> Result<Self, StartError> {
+        let server = DevServer::start(options).await?;
+        let options = ClientOptions::new(server.address()).namespace(options.namespace_name());
+        Ok(WorkflowEnvironment {
+            client: Client::connect(options).await?,
+            server: Server::Dev(server),
+        })
+    }
+
+    /// Uses a server that runs already: an address such as `http://localhost:7233`, or [`ClientOptions`].
+    ///
+    /// # Errors
+    /// When there is no server at the address.
+    pub async fn connect(options: impl Into<ClientOptions>) -> Result<Self, StartError> {
+        Ok(Self::from_client(Client::connect(options.into()).await?))
+    }
+
+    /// Uses the server of a client.
+    #[must_use]
+    pub fn from_client(client: Client) -> Self {
+        WorkflowEnvironment {
+            client,
+            server: Server::Other,
+        }
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The embedded server, if that is what runs.
+    #[must_use]
+    pub fn embedded_server(&self) -> Option<&EmbeddedServer> {
+        match &self.server {
+            Server::Embedded { server, .. } => Some(server),
+            Server::Dev(_) | Server::Other => None,
+        }
+    }
+
+    /// Whether time is skipped while a result is awaited.
+    #[must_use]
+    pub fn supports_time_skipping(&self) -> bool {
+        matches!(self.server, Server::Embedded { skips: true, .. })
+    }
+
+    /// The server's time now; this machine's own where the server does not skip time.
+    #[must_use]
+    pub fn current_time(&self) -> SystemTime {
+        match &self.server {
+            Server::Embedded { server, .. } => server.current_time(),
+            Server::Dev(_) | Server::Other => SystemTime::now(),
+        }
+    }
+
+    /// Sleeps for a time of the server: at once where it skips time, unless work that is running holds time. What is due
+    /// in the meantime happens. Sleeps in real time where it does not skip.
+    pub async fn sleep(&self, duration: Duration) {
+        if let Server::Embedded { server, skips: true } = &self.server {
+            let duration = prost_types::Duration {
+                seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+                nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
+            };
+            let request = Request::UnlockTimeSkippingWithSleep(SleepRequest {
+                duration: Some(duration),
+            });
+            if let Err(status) = server.call(request).await {
+                // The server lives as long as this environment does.
+                tracing::error!(?status, "the embedded server does not sleep");
+            }
+        } else {
+            tokio::time::sleep(duration).await;
+        }
+    }
+
+    /// Runs a future during which waiting for a result skips no time.
+    pub async fn auto_time_skipping_disabled<F: Future>(&self, future: F) -> F::Output {
+        let _held = self.embedded_server().map(EmbeddedServer::hold_time);
+        future.await
+    }
+
+    /// Ends the server, if this environment started it; connections end once their calls are answered.
+    pub async fn shutdown(self) {
+        match self.server {
+            Server::Embedded { server, .. } => {
+                drop(self.client);
+                server.shutdown().await;
+            }
+            Server::Dev(server) => server.shutdown().await,
+            Server::Other => {}
+        }
+    }
+}
