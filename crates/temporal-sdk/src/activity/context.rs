@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use temporal_client::Client;
 use temporal_client::data::{ConversionError, DataConverter, FromPayload, PayloadConverter, PayloadConverterExt as _};
 use temporal_client::definition::{AnyParams, EncodeParams as _, IntoInput};
 use temporal_client::protos::api::common::v1::Payload;
@@ -29,6 +30,7 @@ struct Inner {
     info: Info,
     headers: BTreeMap<String, Payload>,
     heartbeat_details: Vec<Payload>,
+    client: Option<Client>,
     data_converter: DataConverter,
     executor: Arc<dyn Executor>,
     heartbeats: Box<dyn Fn(Vec<Payload>) + Send + Sync>,
@@ -87,6 +89,18 @@ impl Context {
     #[must_use]
     pub fn headers(&self) -> &BTreeMap<String, Payload> {
         &self.inner.headers
+    }
+
+    /// The client of the worker.
+    ///
+    /// # Panics
+    /// In a test environment that was given no client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        match &self.inner.client {
+            Some(client) => client,
+            None => panic!("this activity runs in an environment without a client: give it one"),
+        }
     }
 
     /// Tells the server that the activity is alive, and how far it is.
@@ -245,6 +259,7 @@ impl Context {
             info,
             headers: BTreeMap::new(),
             heartbeat_details: Vec::new(),
+            client: None,
             data_converter: DataConverter::default(),
             executor: Arc::new(TokioExecutor),
             heartbeats: Box::new(|_| {}),
@@ -258,6 +273,7 @@ pub struct ContextBuilder {
     info: Info,
     headers: BTreeMap<String, Payload>,
     heartbeat_details: Vec<Payload>,
+    client: Option<Client>,
     data_converter: DataConverter,
     executor: Arc<dyn Executor>,
     heartbeats: Box<dyn Fn(Vec<Payload>) + Send + Sync>,
@@ -288,6 +304,13 @@ impl ContextBuilder {
         self
     }
 
+    /// The client that [`Context::client`] gives; none by default.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
     /// How values are converted; the default converter by default.
     #[must_use]
     pub fn data_converter(mut self, data_converter: DataConverter) -> Self {
@@ -310,7 +333,6 @@ impl ContextBuilder {
     }
 
     /// The worker's own notice of its end, shared by all its activities.
-    #[allow(dead_code, reason = "used by the worker, which is being written")]
     pub(crate) fn shutdown(mut self, shutdown: Arc<Latch<()>>) -> Self {
         self.shutdown = shutdown;
         self
@@ -328,6 +350,7 @@ impl ContextBuilder {
             info,
             headers,
             heartbeat_details,
+            client,
             data_converter,
             executor,
             heartbeats,
@@ -337,6 +360,7 @@ impl ContextBuilder {
             info,
             headers,
             heartbeat_details,
+            client,
             data_converter,
             executor,
             heartbeats,

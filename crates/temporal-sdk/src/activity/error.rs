@@ -49,7 +49,6 @@ enum Kind {
     CompleteAsync,
 }
 
-#[allow(dead_code, reason = "used by the worker, which is being written")]
 /// What the worker does about an activity that ended without a result.
 pub(crate) enum Ending {
     Failed {
@@ -122,7 +121,6 @@ impl Error {
         }
     }
 
-    #[allow(dead_code, reason = "used by the worker, which is being written")]
     pub(crate) fn into_ending(self) -> Ending {
         match *self.0 {
             Kind::Failed { error, type_name } => Ending::Failed { error, type_name },

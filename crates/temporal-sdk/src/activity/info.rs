@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use std::time::{Duration, SystemTime};
+use temporal_client::protos::api::common::v1::{Priority, RetryPolicy};
 
 /// What an activity is told of itself: who called it, which attempt it is, how much time it has.
 ///
@@ -49,6 +50,10 @@ pub struct Info {
     pub start_to_close_timeout: Option<Duration>,
     /// Between two heartbeats; `None` when none are asked for.
     pub heartbeat_timeout: Option<Duration>,
+    /// How it is retried.
+    pub retry_policy: Option<RetryPolicy>,
+    /// Its priority, and its key among the activities of the same priority.
+    pub priority: Option<Priority>,
 }
 
 impl Info {
@@ -90,6 +95,8 @@ impl Default for Info {
             schedule_to_close_timeout: Some(Duration::from_secs(1)),
             start_to_close_timeout: Some(Duration::from_secs(1)),
             heartbeat_timeout: None,
+            retry_policy: None,
+            priority: None,
         }
     }
 }

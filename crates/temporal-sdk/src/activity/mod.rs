@@ -75,4 +75,5 @@ pub use temporal_client::definition::{
 #[doc(hidden)]
 pub use temporal_client::protos::api::common::v1::Payload;
 
+pub(crate) use error::Ending;
 pub(crate) use latch::Latch;

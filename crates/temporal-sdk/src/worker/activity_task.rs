@@ -1,0 +1,381 @@
+//! The way of an activity task: poll (in `poller`) → decode → run → encode → respond.
+#![expect(
+    deprecated,
+    reason = "how the build id of a worker without a deployment reaches the history"
+)]
+
+use super::heartbeat::Heartbeats;
+use super::shared::Shared;
+use super::{codec, execution};
+use crate::activity::{CancellationReason, Context, Control, Ending, Error, Info};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use temporal_client::data::{ErasedValue, PayloadConverter};
+use temporal_client::failure::{ApplicationError, Failure as FailureError};
+use temporal_client::protos::api::common::v1::{Payload, Payloads};
+use temporal_client::protos::api::failure::v1::Failure;
+use temporal_client::protos::api::workflowservice::v1::{
+    PollActivityTaskQueueResponse, RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest,
+    RespondActivityTaskFailedRequest,
+};
+use temporal_client::protos::payloads::VisitPayloads;
+use temporal_client::{Rpc, RpcError};
+
+/// How much longer than its timeout allows an activity is let run before it is told. The server has given it up by then;
+/// telling it frees its slot.
+const TIMEOUT_ALLOWANCE: Duration = Duration::from_secs(5);
+
+/// Runs one attempt of an activity and answers the server.
+pub(super) async fn run(worker: Arc<Shared>, mut task: PollActivityTaskQueueResponse) {
+    let decoded = codec::decode(worker.client.data_converter(), &mut task).await;
+    let ticket = Ticket::new(&task);
+    let input = task.input.take().unwrap_or_default().payloads;
+    let prepared = Prepared::new(&worker, task);
+    let result = match decoded {
+        Err(error) => Err(Error::of_type(
+            format!(
+                "the payload codec cannot decode the input of activity \"{}\": {error}",
+                ticket.activity_type
+            ),
+            "CodecError",
+        )),
+        Ok(()) => prepared.attempt(&worker, input).await,
+    };
+    let unsent = prepared.heartbeats.end();
+    let answered = match result {
+        Ok(payload) => ticket.completed(&worker, payload).await,
+        Err(error) => {
+            ticket
+                .ended(&worker, error, unsent, prepared.control.cancellation_reason())
+                .await
+        }
+    };
+    match answered {
+        Ok(()) => {}
+        Err(error) if error.is_not_found() => {
+            tracing::debug!(activity_type = ticket.activity_type, %error, "the server waits for the activity no more");
+        }
+        Err(error) => {
+            tracing::warn!(activity_type = ticket.activity_type, %error, "the end of an activity was not delivered");
+        }
+    }
+}
+
+/// An attempt that is ready to run.
+struct Prepared {
+    ctx: Context,
+    control: Control,
+    heartbeats: Arc<Heartbeats>,
+}
+
+impl Prepared {
+    fn new(worker: &Arc<Shared>, task: PollActivityTaskQueueResponse) -> Self {
+        let heartbeat_timeout = duration(task.heartbeat_timeout);
+        let heartbeats = Heartbeats::new(worker, task.task_token.clone(), resource_id(&task), heartbeat_timeout);
+        let recorder = Arc::clone(&heartbeats);
+        let (headers, details) = (task.header.clone(), task.heartbeat_details.clone());
+        let (ctx, control) = Context::builder(info(worker, task))
+            .headers(headers.unwrap_or_default().fields)
+            .heartbeat_details(details.unwrap_or_default().payloads)
+            .client(worker.client.clone())
+            .data_converter(worker.client.data_converter().clone())
+            .executor(Arc::clone(&worker.options.executor))
+            .on_heartbeat(move |details| recorder.record(details))
+            .shutdown(Arc::clone(&worker.shutdown))
+            .build();
+        heartbeats.set_control(control.clone());
+        Self {
+            ctx,
+            control,
+            heartbeats,
+        }
+    }
+
+    async fn attempt(&self, worker: &Arc<Shared>, input: Vec<Payload>) -> crate::activity::Result<Payload> {
+        let _running = worker.running(self.control.clone());
+        let name = &self.ctx.info().activity_type;
+        let Some(definition) = worker.activities.find(name) else {
+            return Err(execution::not_registered(
+                name,
+                &worker.task_queue,
+                &worker.activities.names(),
+            ));
+        };
+        let mut attempt = std::pin::pin!(execution::attempt(definition.clone(), self.ctx.clone(), input));
+        let Some(limit) = time_limit(self.ctx.info()) else {
+            return attempt.await;
+        };
+        tokio::select! {
+            biased;
+            result = &mut attempt => return result,
+            () = tokio::time::sleep(limit) => self.control.cancel(CancellationReason::TimedOut),
+        }
+        attempt.await
+    }
+}
+
+fn time_limit(info: &Info) -> Option<Duration> {
+    let whole = info.schedule_to_close_timeout.map(|timeout| {
+        let used = SystemTime::now()
+            .duration_since(info.scheduled_time)
+            .unwrap_or_default();
+        timeout.saturating_sub(used)
+    });
+    let limit = match (info.start_to_close_timeout, whole) {
+        (Some(attempt), Some(whole)) => attempt.min(whole),
+        (one, other) => one.or(other)?,
+    };
+    limit.checked_add(TIMEOUT_ALLOWANCE)
+}
+
+fn info(worker: &Shared, task: PollActivityTaskQueueResponse) -> Info {
+    let some = |text: String| (!text.is_empty()).then_some(text);
+    let (workflow_id, workflow_run_id) = task
+        .workflow_execution
+        .map(|execution| (some(execution.workflow_id), some(execution.run_id)))
+        .unwrap_or_default();
+    Info {
+        activity_id: task.activity_id,
+        activity_type: task.activity_type.unwrap_or_default().name,
+        attempt: u32::try_from(task.attempt).unwrap_or(1).max(1),
+        is_local: false,
+        namespace: worker.namespace(),
+        task_queue: worker.task_queue.clone(),
+        task_token: task.task_token,
+        workflow_namespace: some(task.workflow_namespace).filter(|_| workflow_id.is_some()),
+        workflow_id,
+        workflow_run_id,
+        workflow_type: task.workflow_type.and_then(|workflow_type| some(workflow_type.name)),
+        activity_run_id: some(task.activity_run_id),
+        scheduled_time: time(task.scheduled_time),
+        current_attempt_scheduled_time: time(task.current_attempt_scheduled_time),
+        started_time: time(task.started_time),
+        schedule_to_close_timeout: duration(task.schedule_to_close_timeout),
+        start_to_close_timeout: duration(task.start_to_close_timeout),
+        heartbeat_timeout: duration(task.heartbeat_timeout),
+        retry_policy: task.retry_policy,
+        priority: task.priority,
+    }
+}
+
+/// A timeout; the server writes an unlimited one as 0.
+pub(super) fn duration(value: Option<prost_types::Duration>) -> Option<Duration> {
+    value?.try_into().ok().filter(|value: &Duration| !value.is_zero())
+}
+
+fn time(value: Option<prost_types::Timestamp>) -> SystemTime {
+    value
+        .and_then(|value| SystemTime::try_from(value).ok())
+        .unwrap_or_else(SystemTime::now)
+}
+
+fn resource_id(task: &PollActivityTaskQueueResponse) -> String {
+    match &task.workflow_execution {
+        Some(execution) if !execution.workflow_id.is_empty() => format!("workflow:{}", execution.workflow_id),
+        _ => format!("activity:{}", task.activity_id),
+    }
+}
+
+/// What answers a task.
+struct Ticket {
+    activity_type: String,
+    activity_id: String,
+    attempt: i32,
+    workflow_id: String,
+    task_token: Bytes,
+    resource_id: String,
+}
+
+impl Ticket {
+    fn new(task: &PollActivityTaskQueueResponse) -> Self {
+        Self {
+            activity_type: task.activity_type.clone().unwrap_or_default().name,
+            activity_id: task.activity_id.clone(),
+            attempt: task.attempt,
+            workflow_id: task.workflow_execution.clone().unwrap_or_default().workflow_id,
+            task_token: task.task_token.clone(),
+            resource_id: resource_id(task),
+        }
+    }
+
+    async fn completed(&self, worker: &Shared, payload: Payload) -> Result<(), RpcError> {
+        let mut request = RespondActivityTaskCompletedRequest {
+            task_token: self.task_token.clone(),
+            result: Some(Payloads {
+                payloads: vec![payload],
+            }),
+            identity: worker.identity.clone(),
+            namespace: worker.namespace(),
+            resource_id: self.resource_id.clone(),
+            worker_version: worker.version_stamp(),
+            ..Default::default()
+        };
+        if let Err(error) = codec::encode(worker.client.data_converter(), &mut request).await {
+            let message = format!(
+                "the payload codec cannot encode the result of activity \"{}\": {error}",
+                self.activity_type
+            );
+            let error = ApplicationError::new(message).kind("CodecError");
+            let failure = worker.client.data_converter().error_to_failure(&error, None);
+            return self.failed(worker, failure, None).await;
+        }
+        match worker.respond(request).await {
+            Ok(_) => Ok(()),
+            Err(error) => self.undeliverable(worker, error).await,
+        }
+    }
+
+    /// A result that the server does not take, such as one that is too large, fails the activity: otherwise its workflow
+    /// would wait until a timeout and never learn why.
+    async fn undeliverable(&self, worker: &Shared, error: RpcError) -> Result<(), RpcError> {
+        use temporal_client::Code;
+        if !matches!(
+            error.code(),
+            Code::InvalidArgument | Code::ResourceExhausted | Code::OutOfRange
+        ) {
+            return Err(error);
+        }
+        let message = format!(
+            "the server does not take the result of activity \"{}\": {}",
+            self.activity_type,
+            error.message()
+        );
+        let failure = ApplicationError::new(message).kind("ResultRefused").non_retryable();
+        let failure = worker.client.data_converter().error_to_failure(&failure, None);
+        self.failed(worker, failure, None).await
+    }
+
+    async fn ended(
+        &self,
+        worker: &Shared,
+        error: Error,
+        unsent: Option<Vec<Payload>>,
+        reason: Option<CancellationReason>,
+    ) -> Result<(), RpcError> {
+        let converter = worker.client.data_converter();
+        match error.into_ending() {
+            Ending::CompleteAsync => Ok(()),
+            Ending::Cancelled { details } => {
+                let details = details.map(|details| details_payloads(&*details, &**converter.payload_converter()));
+                self.cancelled(worker, details, unsent, reason).await
+            }
+            Ending::Failed { error, type_name } => {
+                let failure = converter.error_to_failure(&*error, type_name.as_deref());
+                self.log(&failure, &*error);
+                self.failed(worker, failure, unsent).await
+            }
+        }
+    }
+
+    fn log(&self, failure: &Failure, error: &(dyn std::error::Error + 'static)) {
+        let benign =
+            matches!(FailureError::from_error(error, None), FailureError::Application(error) if error.is_benign());
+        let Self {
+            activity_type,
+            activity_id,
+            attempt,
+            workflow_id,
+            ..
+        } = self;
+        let message = &failure.message;
+        if benign {
+            tracing::debug!(
+                activity_type,
+                activity_id,
+                attempt,
+                workflow_id,
+                message,
+                "activity failed, as expected"
+            );
+        } else {
+            tracing::warn!(
+                activity_type,
+                activity_id,
+                attempt,
+                workflow_id,
+                message,
+                "activity failed"
+            );
+        }
+    }
+
+    async fn failed(&self, worker: &Shared, failure: Failure, unsent: Option<Vec<Payload>>) -> Result<(), RpcError> {
+        let request = RespondActivityTaskFailedRequest {
+            task_token: self.task_token.clone(),
+            failure: Some(failure),
+            identity: worker.identity.clone(),
+            namespace: worker.namespace(),
+            resource_id: self.resource_id.clone(),
+            last_heartbeat_details: unsent.map(|payloads| Payloads { payloads }),
+            worker_version: worker.version_stamp(),
+            ..Default::default()
+        };
+        self.send(worker, request).await
+    }
+
+    /// What the server is told of an activity that stopped depends on why it was to stop.
+    async fn cancelled(
+        &self,
+        worker: &Shared,
+        details: Option<Vec<Payload>>,
+        unsent: Option<Vec<Payload>>,
+        reason: Option<CancellationReason>,
+    ) -> Result<(), RpcError> {
+        let (message, kind) = match reason {
+            Some(CancellationReason::Requested) => {
+                let request = RespondActivityTaskCanceledRequest {
+                    task_token: self.task_token.clone(),
+                    details: details.map(|payloads| Payloads { payloads }),
+                    identity: worker.identity.clone(),
+                    namespace: worker.namespace(),
+                    resource_id: self.resource_id.clone(),
+                    worker_version: worker.version_stamp(),
+                    ..Default::default()
+                };
+                return self.send(worker, request).await;
+            }
+            // The server has given it up already.
+            Some(CancellationReason::TimedOut | CancellationReason::NotFound) => return Ok(()),
+            Some(CancellationReason::Paused) => ("the activity stopped because it was paused", "ActivityPaused"),
+            Some(CancellationReason::Reset) => ("the activity stopped because it was reset", "ActivityReset"),
+            Some(CancellationReason::WorkerShutdown) => {
+                ("the activity stopped because its worker is stopping", "WorkerShutdown")
+            }
+            None => (
+                "the activity says that it was cancelled, but nobody asked for that",
+                "Cancelled",
+            ),
+        };
+        let error = ApplicationError::new(message)
+            .kind(kind)
+            .raw_details(details.unwrap_or_default());
+        let failure = worker.client.data_converter().error_to_failure(&error, None);
+        self.failed(worker, failure, unsent).await
+    }
+
+    async fn send<R: Rpc + VisitPayloads + Send>(&self, worker: &Shared, mut request: R) -> Result<(), RpcError> {
+        if let Err(error) = codec::encode(worker.client.data_converter(), &mut request).await {
+            tracing::error!(
+                activity_type = self.activity_type,
+                %error,
+                "the payload codec cannot encode how an activity ended: the server will time it out"
+            );
+            return Ok(());
+        }
+        worker.respond(request).await.map(drop)
+    }
+}
+
+pub(super) fn details_payloads(
+    details: &(dyn ErasedValue + Send + Sync),
+    converter: &dyn PayloadConverter,
+) -> Vec<Payload> {
+    match converter.to_payload(details) {
+        Ok(payload) => vec![payload],
+        Err(error) => {
+            tracing::error!(%error, "the details of a cancellation cannot be sent: they are left out");
+            Vec::new()
+        }
+    }
+}

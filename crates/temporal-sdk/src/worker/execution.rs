@@ -1,0 +1,85 @@
+//! One attempt of an activity, remote or local.
+
+use crate::activity::{Context, Definition, Error, Info, Result};
+use crate::panic;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::time::{Duration, Instant};
+use temporal_client::protos::api::common::v1::Payload;
+use tracing::Instrument as _;
+
+/// An async activity that keeps its thread for longer than this at a time holds up others.
+const SLOW_POLL: Duration = Duration::from_millis(500);
+
+/// Runs the activity's code: in its span, with its context as the current one, its panics caught.
+pub(super) async fn attempt(definition: Definition, ctx: Context, payloads: Vec<Payload>) -> Result<Payload> {
+    let info = ctx.info();
+    let span = tracing::info_span!(
+        "activity",
+        activity_type = info.activity_type,
+        activity_id = info.activity_id,
+        attempt = info.attempt,
+        workflow_id = info.workflow_id,
+        run_id = info.workflow_run_id,
+    );
+    let blocking = definition.is_blocking();
+    let running = ctx.scope(definition.run(ctx.clone(), payloads));
+    Guarded {
+        running: Some(Box::pin(running)),
+        info,
+        // The code of a blocking activity is elsewhere.
+        warned: blocking,
+    }
+    .instrument(span)
+    .await
+}
+
+/// Catches the panics of the future inside, and notes when it blocks its thread.
+struct Guarded<'a, F> {
+    running: Option<Pin<Box<F>>>,
+    info: &'a Info,
+    warned: bool,
+}
+
+impl<F: Future<Output = Result<Payload>>> Future for Guarded<'_, F> {
+    type Output = Result<Payload>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(running) = &mut this.running else {
+            return Poll::Pending;
+        };
+        let started = Instant::now();
+        let polled = panic::catch(|| running.as_mut().poll(context));
+        let blocked = started.elapsed();
+        if blocked > SLOW_POLL && !this.warned {
+            this.warned = true;
+            tracing::warn!(
+                activity_type = this.info.activity_type,
+                ?blocked,
+                "an async activity blocked its thread, on which others wait: make it a plain `fn` with #[activity], or put what blocks into ctx.run_blocking(..)"
+            );
+        }
+        let result = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => result,
+            Err(panic) => Err(Error::panicked(&panic)),
+        };
+        // What the future still holds may panic when it is dropped.
+        if let Err(panic) = panic::catch(|| this.running = None) {
+            tracing::error!(activity_type = this.info.activity_type, %panic, "an activity panicked after its end");
+        }
+        Poll::Ready(result)
+    }
+}
+
+/// The failure type and message of an activity that no worker code answers for.
+pub(super) fn not_registered(name: &str, task_queue: &str, registered: &str) -> Error {
+    Error::of_type(
+        format!(
+            "the activity \"{name}\" is not registered with the worker of task queue \"{task_queue}\"; it has: {registered}"
+        ),
+        "NotFoundError",
+    )
+}

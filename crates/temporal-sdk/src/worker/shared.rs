@@ -1,0 +1,223 @@
+//! What the tasks of one worker share.
+
+use super::WorkerError;
+use super::local_activities::LocalActivities;
+use super::options::Options;
+use super::registry::ActivityRegistry;
+use super::shard::Shards;
+use crate::activity::{CancellationReason, Control, Latch};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use temporal_client::protos::api::common::v1::WorkerVersionStamp;
+use temporal_client::protos::api::enums::v1::TaskQueueKind;
+use temporal_client::protos::api::taskqueue::v1::TaskQueue;
+use temporal_client::{Client, RetryOptions, Rpc, RpcError};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+
+/// How long an answer is tried to be delivered. One that comes too late does no harm: the server refuses it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the tasks of one worker share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) client: Client,
+    pub(super) task_queue: String,
+    pub(super) options: Options,
+    pub(super) identity: String,
+    /// Names this worker to the server, from its start to its end.
+    pub(super) instance_key: String,
+    /// Where the server puts the tasks of workflows that are cached here.
+    pub(super) sticky_queue: Option<String>,
+    pub(super) activities: ActivityRegistry,
+    pub(super) shards: Shards,
+    pub(super) workflow_slots: Arc<Semaphore>,
+    pub(super) activity_slots: Arc<Semaphore>,
+    pub(super) local_activity_slots: Arc<Semaphore>,
+    /// Set when the worker is to end: nothing new is begun.
+    pub(super) shutdown: Arc<Latch<()>>,
+    /// Whether the server ends open polls when it is told of the shutdown.
+    pub(super) server_ends_polls: AtomicBool,
+    /// Set when the time for a graceful end is over.
+    pub(super) time_over: Latch<()>,
+    pub(super) fatal: mpsc::UnboundedSender<WorkerError>,
+    /// Local activities that go on between two workflow tasks of their run, by run id.
+    pub(super) parked: Mutex<HashMap<String, LocalActivities>>,
+    running: Mutex<HashMap<u64, Control>>,
+    numbers: AtomicU64,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// The slots of a worker, by kind of task.
+pub(super) struct Slots {
+    pub(super) workflow: Arc<Semaphore>,
+    pub(super) activity: Arc<Semaphore>,
+    pub(super) local_activity: Arc<Semaphore>,
+}
+
+impl Slots {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            workflow: Arc::new(Semaphore::new(options.max_concurrent_workflow_tasks)),
+            activity: Arc::new(Semaphore::new(options.max_concurrent_activities)),
+            local_activity: Arc::new(Semaphore::new(options.max_concurrent_local_activities)),
+        }
+    }
+}
+
+impl Shared {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a worker, put together in one place"
+    )]
+    pub(super) fn new(
+        client: Client,
+        task_queue: String,
+        options: Options,
+        activities: ActivityRegistry,
+        shards: Shards,
+        cached: bool,
+        shutdown: Arc<Latch<()>>,
+        fatal: mpsc::UnboundedSender<WorkerError>,
+    ) -> Self {
+        let instance_key = uuid::Uuid::new_v4().to_string();
+        let slots = Slots::new(&options);
+        Self {
+            identity: options.identity.clone().unwrap_or_else(|| client.identity().to_owned()),
+            sticky_queue: cached.then(|| format!("{}:{instance_key}", client.identity())),
+            client,
+            task_queue,
+            options,
+            instance_key,
+            activities,
+            shards,
+            workflow_slots: slots.workflow,
+            activity_slots: slots.activity,
+            local_activity_slots: slots.local_activity,
+            shutdown,
+            server_ends_polls: AtomicBool::new(false),
+            time_over: Latch::default(),
+            fatal,
+            parked: Mutex::default(),
+            running: Mutex::default(),
+            numbers: AtomicU64::new(0),
+            tasks: Mutex::new(JoinSet::new()),
+        }
+    }
+
+    pub(super) fn namespace(&self) -> String {
+        self.client.namespace().to_owned()
+    }
+
+    pub(super) fn is_shutting_down(&self) -> bool {
+        self.shutdown.get().is_some()
+    }
+
+    /// The task queue that everybody polls.
+    pub(super) fn normal_queue(&self) -> TaskQueue {
+        TaskQueue {
+            name: self.task_queue.clone(),
+            kind: TaskQueueKind::Normal.into(),
+            ..Default::default()
+        }
+    }
+
+    /// The task queue that only this worker polls, if it caches workflows.
+    pub(super) fn sticky_task_queue(&self) -> Option<TaskQueue> {
+        Some(TaskQueue {
+            name: self.sticky_queue.clone()?,
+            kind: TaskQueueKind::Sticky.into(),
+            normal_name: self.task_queue.clone(),
+        })
+    }
+
+    /// Which build of the code answers.
+    pub(super) fn version_stamp(&self) -> Option<WorkerVersionStamp> {
+        let build_id = self.options.build_id.clone();
+        (!build_id.is_empty()).then_some(WorkerVersionStamp {
+            build_id,
+            use_versioning: false,
+        })
+    }
+
+    /// Delivers an answer: tries for a minute if the server cannot be reached.
+    pub(super) async fn respond<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
+        let patiently = RetryOptions::forever()
+            .maximum_interval(Duration::from_secs(2))
+            .maximum_elapsed(PATIENCE);
+        self.client.call(request).retry(patiently).await
+    }
+
+    /// Runs a task that the worker waits for when it ends.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        let mut tasks = self.tasks.lock();
+        while let Some(ended) = tasks.try_join_next() {
+            self.ended(ended);
+        }
+        tasks.spawn(task)
+    }
+
+    /// Waits for all tasks, also for those that they begin.
+    pub(super) async fn all_ended(&self) {
+        loop {
+            let mut tasks = std::mem::take(&mut *self.tasks.lock());
+            if tasks.is_empty() {
+                return;
+            }
+            while let Some(ended) = tasks.join_next().await {
+                self.ended(ended);
+            }
+        }
+    }
+
+    fn ended(&self, ended: Result<(), tokio::task::JoinError>) {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            // Nobody may be left to hear it.
+            let _ = self.fatal.send(WorkerError::Panicked(error.to_string()));
+        }
+    }
+
+    /// Ends all tasks where they are.
+    pub(super) fn abort(&self) {
+        self.cancel_activities();
+        self.tasks.lock().abort_all();
+        self.parked.lock().clear();
+    }
+
+    /// Keeps the control of a running activity until the guard is dropped.
+    pub(super) fn running(self: &Arc<Self>, control: Control) -> Running {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        self.running.lock().insert(number, control);
+        Running {
+            worker: Arc::clone(self),
+            number,
+        }
+    }
+
+    /// Tells all running activities to stop, since the worker's time is over.
+    pub(super) fn cancel_activities(&self) {
+        self.time_over.set(());
+        for control in self.running.lock().values() {
+            control.cancel(CancellationReason::WorkerShutdown);
+        }
+    }
+}
+
+/// A running activity, known to its worker.
+#[derive(Debug)]
+pub(super) struct Running {
+    worker: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.worker.running.lock().remove(&self.number);
+    }
+}
