@@ -80,7 +80,7 @@ fn markers(block: &Block, name: &syn::LitStr, dynamic_run: bool) -> TokenStream 
         });
     quote! {
         #(#attributes)*
-        #[allow(non_upper_case_globals, private_interfaces, clippy::needless_pass_by_value, clippy::unused_self)]
+        #[allow(non_upper_case_globals, private_interfaces, clippy::needless_pass_by_value, clippy::ptr_arg, clippy::unused_self)]
         impl #impl_generics #self_ty #where_clause {
             #run
             #(#handlers)*
@@ -252,7 +252,7 @@ fn register_run(block: &Block, dynamic_run: bool) -> TokenStream {
         (method.params(), method.parameters.pattern())
     };
     let call = call(block, method, &quote!(#(#variables),*), true);
-    let result = method.into_result(quote!(#call.await));
+    let result = method.result_of(quote!(#call.await));
     quote! {
         __registration.run::<#params, _, _>(|__this, __context, #pattern| async move { #result });
     }
@@ -284,10 +284,10 @@ fn register_handler(block: &Block, handler: &Written) -> TokenStream {
     let result = match method.role {
         // What a signal gives is nobody's.
         Role::Signal => {
-            let result = method.into_result(call);
+            let result = method.result_of(call);
             quote!(::core::result::Result::map(#result, ::core::mem::drop))
         }
-        _ => method.into_result(call),
+        _ => method.result_of(call),
     };
     let registered = match (method.role, method.is_async()) {
         (Role::Signal, false) => quote!(signal::<#params>),
@@ -329,7 +329,7 @@ fn register_validator(block: &Block, validator: &Validator) -> TokenStream {
         Taken::Shared => quote!(::std::rc::Rc::clone(__this)),
         Taken::Borrowed | Taken::Nothing => quote!(&**__this),
     };
-    let result = method.into_result(quote!(Self::#ident(#this, #context #(#variables),*)));
+    let result = method.result_of(quote!(Self::#ident(#this, #context #(#variables),*)));
     quote! {
         __registration.validator::<#params>(#name, |__this, __context, #pattern| #result);
     }

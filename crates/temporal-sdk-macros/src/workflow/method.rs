@@ -152,7 +152,7 @@ impl Method {
     }
 
     /// A call's value as a `Result<_, workflow::Error>`.
-    pub(super) fn into_result(&self, call: TokenStream) -> TokenStream {
+    pub(super) fn result_of(&self, call: TokenStream) -> TokenStream {
         let sdk = sdk();
         let returned = returned(&self.signature);
         if self.role == Role::Run || self.role == Role::Validator || is_result(&returned) {

@@ -13,8 +13,9 @@ use std::task::{self, Poll};
 use std::time::Duration;
 use temporal_client::data::{FromPayload, PayloadConverterExt as _, null_payload};
 use temporal_client::failure::Failure;
+use temporal_client::{Priority, RetryPolicy};
 use temporal_core::{CancellationType, Resolution, ScheduleActivity};
-use temporal_protos::api::common::v1::{Payload, Priority, RetryPolicy};
+use temporal_protos::api::common::v1::Payload;
 
 /// How an activity runs.
 ///
@@ -66,7 +67,7 @@ impl ActivityOptions {
         /// Where it runs. Default: the workflow's own task queue.
         task_queue(task_queue: impl Into<String>) => |this| this.command.task_queue = task_queue.into();
         /// How it is retried. Default: the server's, which is forever with growing intervals.
-        retry_policy(policy: impl Into<RetryPolicy>) => |this| this.command.retry_policy = Some(policy.into());
+        retry_policy(policy: RetryPolicy) => |this| this.command.retry_policy = Some((&policy).into());
         /// What a cancelled activity waits for. Default: [`CancellationType::TryCancel`].
         cancellation_type(kind: CancellationType) => |this| this.command.cancellation_type = kind;
         /// Its id. Default: a number, counted in the run. Leave it alone unless something outside must know it.
@@ -74,7 +75,7 @@ impl ActivityOptions {
         /// A line shown with it in user interfaces. Default: none.
         summary(summary: impl Into<String>) => |this| this.summary = Some(summary.into());
         /// Its priority and fairness. Default: the workflow's.
-        priority(priority: impl Into<Priority>) => |this| this.command.priority = Some(priority.into());
+        priority(priority: Priority) => |this| this.command.priority = Some((&priority).into());
         /// Forbids that the worker runs it at once without asking the server for it. Default: allowed.
         disable_eager_execution() => |this| this.command.do_not_eagerly_execute = true;
     }

@@ -12,11 +12,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{self, Poll};
 use std::time::Duration;
-use temporal_client::data::{ErasedValue, FromPayload, ToPayload};
+use temporal_client::data::FromPayload;
 use temporal_client::definition::{EncodeParams, IntoInput, SignalRef, WorkflowDefinition};
 use temporal_client::failure::{ApplicationError, Failure};
+use temporal_client::{Memo, Priority, RetryPolicy, SearchAttributes};
 use temporal_core::{CancellationType, ChildSeq, ChildStart, ExternalTarget, Resolution, StartChild};
-use temporal_protos::api::common::v1::{Priority, RetryPolicy};
 use temporal_protos::api::enums::v1::{
     ParentClosePolicy, StartChildWorkflowExecutionFailedCause, WorkflowIdReusePolicy,
 };
@@ -25,7 +25,7 @@ use temporal_protos::api::enums::v1::{
 #[derive(Clone)]
 pub struct ChildWorkflowOptions {
     pub(crate) command: StartChild,
-    pub(crate) memo: Vec<(String, Rc<dyn ErasedValue>)>,
+    pub(crate) memo: Memo,
     pub(crate) static_summary: Option<String>,
     pub(crate) static_details: Option<String>,
 }
@@ -37,13 +37,6 @@ impl ChildWorkflowOptions {
         let mut options = Self::default();
         options.command.workflow_id = workflow_id.into();
         options
-    }
-
-    /// With one more memo field.
-    #[must_use]
-    pub fn memo(mut self, key: impl Into<String>, value: impl ToPayload) -> Self {
-        self.memo.push((key.into(), Rc::new(value)));
-        self
     }
 
     setters! {
@@ -60,13 +53,17 @@ impl ChildWorkflowOptions {
         /// Whether its id may have been used before. Default: it may.
         id_reuse_policy(policy: WorkflowIdReusePolicy) => |this| this.command.workflow_id_reuse_policy = policy;
         /// How it is retried when it fails. Default: not at all.
-        retry_policy(policy: impl Into<RetryPolicy>) => |this| this.command.retry_policy = Some(policy.into());
+        retry_policy(policy: RetryPolicy) => |this| this.command.retry_policy = Some((&policy).into());
         /// Runs it again and again on this schedule. Default: it runs once.
         cron_schedule(schedule: impl Into<String>) => |this| this.command.cron_schedule = schedule.into();
+        /// Notes shown with it in lists. Default: none.
+        memo(memo: Memo) => |this| this.memo = memo;
+        /// By what it is found. Default: nothing.
+        search_attributes(attributes: SearchAttributes) => |this| this.command.search_attributes = attributes.payloads().clone();
         /// What a cancelled child waits for. Default: [`CancellationType::WaitCancellationCompleted`].
         cancellation_type(kind: CancellationType) => |this| this.command.cancellation_type = kind;
         /// Its priority and fairness. Default: the parent's.
-        priority(priority: impl Into<Priority>) => |this| this.command.priority = Some(priority.into());
+        priority(priority: Priority) => |this| this.command.priority = Some((&priority).into());
         /// A line shown with it in user interfaces. Default: none.
         static_summary(summary: impl Into<String>) => |this| this.static_summary = Some(summary.into());
         /// Text shown with it in user interfaces; may be of several lines. Default: none.
@@ -83,7 +80,7 @@ impl Default for ChildWorkflowOptions {
                 workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate,
                 ..StartChild::default()
             },
-            memo: Vec::new(),
+            memo: Memo::new(),
             static_summary: None,
             static_details: None,
         }

@@ -24,11 +24,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use temporal_client::data::{ConversionError, FromPayload, PayloadConverter, PayloadConverterExt as _, ToPayload};
+use temporal_client::data::{ConversionError, FromPayload, PayloadConverter, PayloadConverterExt as _};
 use temporal_client::definition::{
     ActivityRef, AnyParams, EncodeParams, IntoInput, Params, WorkflowDefinition, WorkflowRef,
 };
 use temporal_client::failure::CancelledError;
+use temporal_client::{Memo, SearchAttributes};
 use temporal_core::{ChildSeq, ChildStart, ContinueAsNew, ExternalTarget, Resolution, SignalExternal, StartTimer};
 use temporal_protos::api::common::v1::Payload;
 use temporal_protos::api::failure::v1::CanceledFailureInfo;
@@ -212,21 +213,17 @@ impl Context {
         }
         command.workflow_type.clone_from(&workflow_type);
         command.arguments = arguments;
-        command.memo = self.encode_fields(options.memo.iter().map(|(key, value)| (key, &**value)), what);
+        command.memo = self.encode_memo(&options.memo, what);
         command.user_metadata = self.metadata(options.static_summary.as_ref(), options.static_details.as_ref());
         let workflow_id = command.workflow_id.clone();
         let run = &self.run;
         let mut started = None;
-        let start = self.operation(
-            "start_child_workflow",
-            |failure| ChildStart::Cancelled(failure),
-            || {
-                let seq = run.command("start_child_workflow", |core| core.start_child(command))?;
-                let id = OperationId::Child(seq);
-                started = Some((seq, run.children.insert(seq.0, Some(self.member(id)))));
-                Some((id, run.child_starts.insert(seq.0, None)))
-            },
-        );
+        let start = self.operation("start_child_workflow", ChildStart::Cancelled, || {
+            let seq = run.command("start_child_workflow", |core| core.start_child(command))?;
+            let id = OperationId::Child(seq);
+            started = Some((seq, run.children.insert(seq.0, Some(self.member(id)))));
+            Some((id, run.child_starts.insert(seq.0, None)))
+        });
         let (seq, end) = started.map_or((ChildSeq(0), None), |(seq, end)| (seq, Some(end)));
         StartChildWorkflow::new(self, seq, start, end, workflow_id, workflow_type)
     }
@@ -411,10 +408,10 @@ impl Context {
         self.run.core().is_replaying()
     }
 
-    /// A memo field. `None` when there is no such field.
+    /// A note of the workflow's memo. `None` when there is none with this key.
     ///
     /// # Errors
-    /// When the field does not hold a `T`.
+    /// When it does not hold a `T`.
     pub fn memo<T: FromPayload>(&self, key: &str) -> Result<Option<T>, ConversionError> {
         let payload = self.run.core().memo().get(key).cloned();
         payload
@@ -422,10 +419,46 @@ impl Context {
             .transpose()
     }
 
-    /// All memo fields as they are.
+    /// All notes of the workflow's memo, as they are.
     #[must_use]
     pub fn raw_memo(&self) -> BTreeMap<String, Payload> {
         self.run.core().memo().clone()
+    }
+
+    /// Sets notes of the workflow's memo; the value `()` removes one.
+    ///
+    /// ```
+    /// # use temporal_sdk::{client::Memo, workflow};
+    /// # fn example(ctx: &workflow::Context) {
+    /// ctx.upsert_memo(Memo::new().with("stage", "packing").with("problem", ()));
+    /// # }
+    /// ```
+    pub fn upsert_memo(&self, memo: Memo) {
+        let fields = self.encode_memo(&memo, || "the workflow".to_owned());
+        let _ = self.run.command("upsert_memo", |core| core.upsert_memo(fields));
+    }
+
+    /// By what the workflow is found.
+    #[must_use]
+    pub fn search_attributes(&self) -> SearchAttributes {
+        let indexed_fields = self.run.core().search_attributes().clone();
+        temporal_protos::api::common::v1::SearchAttributes { indexed_fields }.into()
+    }
+
+    /// Sets search attributes; [`unset`](SearchAttributes::unset) ones are removed.
+    ///
+    /// ```
+    /// # use temporal_sdk::{client::{SearchAttributeKey, SearchAttributes}, workflow};
+    /// const STAGE: SearchAttributeKey<String> = SearchAttributeKey::keyword("Stage");
+    /// # fn example(ctx: &workflow::Context) {
+    /// ctx.upsert_search_attributes(SearchAttributes::new().with(&STAGE, "packing".to_owned()));
+    /// # }
+    /// ```
+    pub fn upsert_search_attributes(&self, changes: SearchAttributes) {
+        let fields = temporal_protos::api::common::v1::SearchAttributes::from(changes).indexed_fields;
+        let _ = self
+            .run
+            .command("upsert_search_attributes", |core| core.upsert_search_attributes(fields));
     }
 
     /// The result of the last run of the same cron or chain that completed. `None` when there is none.
@@ -444,24 +477,6 @@ impl Context {
     pub fn last_failure(&self) -> Option<temporal_client::failure::Failure> {
         let failure = self.run.info.last_failure.clone()?;
         Some(self.run.environment.converter.failure_to_error(failure))
-    }
-
-    /// Sets a memo field; `None` removes it.
-    ///
-    /// # Panics
-    /// In a query or a validator, and when the value cannot be sent: the workflow task fails.
-    pub fn upsert_memo<T: ToPayload>(&self, key: &str, value: Option<T>) {
-        let payload = match &value {
-            Some(value) => self.payload_converter().encode(value),
-            None => Ok(temporal_client::data::null_payload()),
-        };
-        let payload = payload.unwrap_or_else(|error| {
-            misuse::raise_error(Error::task_failure(format!(
-                "the memo field \"{key}\" cannot be sent: {error}"
-            )))
-        });
-        let fields = BTreeMap::from([(key.to_owned(), payload)]);
-        let _ = self.run.command("upsert_memo", |core| core.upsert_memo(fields));
     }
 
     /// Sets what user interfaces show as the workflow's current details.
@@ -556,7 +571,15 @@ impl Context {
             arguments,
             run_timeout: options.run_timeout,
             task_timeout: options.task_timeout,
+            retry_policy: options.retry_policy.as_ref().map(Into::into),
+            memo: options
+                .memo
+                .map(|memo| self.encode_memo(&memo, || "the new run".to_owned())),
+            search_attributes: options
+                .search_attributes
+                .map(|attributes| attributes.payloads().clone()),
             backoff_start_interval: options.backoff_start_interval,
+            initial_versioning_behavior: options.initial_versioning_behavior,
             ..ContinueAsNew::default()
         }))
     }
@@ -595,20 +618,14 @@ impl Context {
         }
     }
 
-    fn encode_fields<'a>(
-        &self,
-        fields: impl Iterator<Item = (&'a String, &'a dyn temporal_client::data::ErasedValue)>,
-        what: impl Fn() -> String,
-    ) -> BTreeMap<String, Payload> {
-        fields
-            .map(|(key, value)| match self.payload_converter().to_payload(value) {
-                Ok(payload) => (key.clone(), payload),
-                Err(error) => misuse::raise_error(Error::task_failure(format!(
-                    "the memo field \"{key}\" of {} cannot be sent: {error}",
-                    what()
-                ))),
-            })
-            .collect()
+    fn encode_memo(&self, memo: &Memo, whose: impl FnOnce() -> String) -> BTreeMap<String, Payload> {
+        match memo.to_message(&**self.payload_converter()) {
+            Ok(message) => message.fields,
+            Err(error) => misuse::raise_error(Error::task_failure(format!(
+                "the memo of {} cannot be sent: {error}",
+                whose()
+            ))),
+        }
     }
 
     fn metadata(&self, summary: Option<&String>, details: Option<&String>) -> Option<UserMetadata> {

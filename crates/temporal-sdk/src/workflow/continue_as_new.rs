@@ -1,8 +1,11 @@
 //! Continuing as a new run.
 
+use crate::workflow::options::setters;
 use std::fmt;
 use std::time::Duration;
+use temporal_client::{Memo, RetryPolicy, SearchAttributes};
 use temporal_core::ContinueAsNew;
+use temporal_protos::api::enums::v1::ContinueAsNewVersioningBehavior;
 
 /// How a workflow continues as new: [`Context::continue_as_new_with`](crate::workflow::Context::continue_as_new_with).
 ///
@@ -14,6 +17,10 @@ pub struct ContinueAsNewOptions {
     pub(crate) run_timeout: Option<Duration>,
     pub(crate) task_timeout: Option<Duration>,
     pub(crate) backoff_start_interval: Option<Duration>,
+    pub(crate) retry_policy: Option<RetryPolicy>,
+    pub(crate) memo: Option<Memo>,
+    pub(crate) search_attributes: Option<SearchAttributes>,
+    pub(crate) initial_versioning_behavior: ContinueAsNewVersioningBehavior,
 }
 
 impl ContinueAsNewOptions {
@@ -23,39 +30,25 @@ impl ContinueAsNewOptions {
         Self::default()
     }
 
-    /// Continues as another workflow type.
-    #[must_use]
-    pub fn workflow_type(mut self, workflow_type: impl Into<String>) -> Self {
-        self.workflow_type = Some(workflow_type.into());
-        self
-    }
-
-    /// Continues on another task queue.
-    #[must_use]
-    pub fn task_queue(mut self, task_queue: impl Into<String>) -> Self {
-        self.task_queue = Some(task_queue.into());
-        self
-    }
-
-    /// Limits the new run.
-    #[must_use]
-    pub fn run_timeout(mut self, timeout: Duration) -> Self {
-        self.run_timeout = Some(timeout);
-        self
-    }
-
-    /// Limits a workflow task of the new run.
-    #[must_use]
-    pub fn task_timeout(mut self, timeout: Duration) -> Self {
-        self.task_timeout = Some(timeout);
-        self
-    }
-
-    /// Waits before the new run's first workflow task.
-    #[must_use]
-    pub fn backoff_start_interval(mut self, interval: Duration) -> Self {
-        self.backoff_start_interval = Some(interval);
-        self
+    setters! {
+        /// Continues as another workflow type.
+        workflow_type(workflow_type: impl Into<String>) => |this| this.workflow_type = Some(workflow_type.into());
+        /// Continues on another task queue.
+        task_queue(task_queue: impl Into<String>) => |this| this.task_queue = Some(task_queue.into());
+        /// Limits the new run.
+        run_timeout(timeout: Duration) => |this| this.run_timeout = Some(timeout);
+        /// Limits a workflow task of the new run.
+        task_timeout(timeout: Duration) => |this| this.task_timeout = Some(timeout);
+        /// Waits before the new run's first workflow task.
+        backoff_start_interval(interval: Duration) => |this| this.backoff_start_interval = Some(interval);
+        /// How the new run is retried when it fails.
+        retry_policy(policy: RetryPolicy) => |this| this.retry_policy = Some(policy);
+        /// The new run's notes, in place of this one's.
+        memo(memo: Memo) => |this| this.memo = Some(memo);
+        /// By what the new run is found, in place of what this one is found by.
+        search_attributes(attributes: SearchAttributes) => |this| this.search_attributes = Some(attributes);
+        /// Which worker deployment version the new run starts with. Default: the server decides.
+        initial_versioning_behavior(behavior: ContinueAsNewVersioningBehavior) => |this| this.initial_versioning_behavior = behavior;
     }
 }
 

@@ -61,6 +61,7 @@ enum Stage {
 /// What a run needs before it can go on.
 #[derive(Debug)]
 #[must_use]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(crate) enum Drive {
     /// The next page of history: [`WorkflowHost::handle_history_page`], then drive again.
     NeedsHistory,

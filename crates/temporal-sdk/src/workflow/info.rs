@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use temporal_client::{Priority, RetryPolicy};
 use temporal_core::{Initialize, WorkflowTask};
-use temporal_protos::api::common::v1::{Payload, Priority, RetryPolicy};
+use temporal_protos::api::common::v1::Payload;
 use temporal_protos::api::failure::v1::Failure;
 
 /// What a run knows of itself, from its start: [`Context::info`](crate::workflow::Context::info).
@@ -45,7 +46,7 @@ pub struct Info {
     /// The outermost workflow above this one.
     pub root: Option<Relative>,
     /// Its priority and fairness.
-    pub priority: Option<Priority>,
+    pub priority: Priority,
     pub(crate) headers: BTreeMap<String, Payload>,
     pub(crate) last_result: Vec<Payload>,
     pub(crate) last_failure: Option<Failure>,
@@ -81,7 +82,7 @@ impl Info {
             execution_timeout: limit(started.workflow_execution_timeout),
             run_timeout: limit(started.workflow_run_timeout),
             task_timeout: limit(started.workflow_task_timeout).unwrap_or_default(),
-            retry_policy: started.retry_policy.take(),
+            retry_policy: started.retry_policy.as_ref().map(Into::into),
             parent: started.parent_workflow_execution.take().map(|parent| Relative {
                 workflow_id: parent.workflow_id,
                 run_id: parent.run_id,
@@ -92,7 +93,7 @@ impl Info {
                 run_id: root.run_id,
                 namespace: namespace.to_owned(),
             }),
-            priority: started.priority.take(),
+            priority: started.priority.as_ref().map(Into::into).unwrap_or_default(),
             headers: std::mem::take(&mut initialize.header),
             last_result: started.last_completion_result.take().unwrap_or_default().payloads,
             last_failure: started.continued_failure.take(),

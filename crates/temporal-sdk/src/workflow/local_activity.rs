@@ -5,10 +5,11 @@ use crate::workflow::run::RunState;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
+use temporal_client::RetryPolicy;
 use temporal_core::{
     CancellationType, LocalActivitySeq, Resolution, ScheduleLocalActivity, StartTimer, TimerSeq, WorkflowRun,
 };
-use temporal_protos::api::common::v1::{ActivityType, RetryPolicy};
+use temporal_protos::api::common::v1::ActivityType;
 use temporal_protos::api::failure::v1::failure::FailureInfo;
 use temporal_protos::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure};
 
@@ -52,7 +53,7 @@ impl LocalActivityOptions {
         /// Limits the time that it waits for a free slot of the worker.
         schedule_to_start_timeout(timeout: Duration) => |this| this.command.schedule_to_start_timeout = Some(timeout);
         /// How it is retried. Default: forever, with intervals that grow from a second.
-        retry_policy(policy: impl Into<RetryPolicy>) => |this| this.command.retry_policy = Some(policy.into());
+        retry_policy(policy: RetryPolicy) => |this| this.command.retry_policy = Some((&policy).into());
         /// A back-off longer than this becomes a timer of the workflow. Default: the workflow task timeout.
         local_retry_threshold(threshold: Duration) => |this| this.command.local_retry_threshold = Some(threshold);
         /// What a cancelled activity waits for. Default: [`CancellationType::TryCancel`].

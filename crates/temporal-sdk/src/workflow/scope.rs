@@ -113,7 +113,7 @@ impl Inner {
     /// Forgets child scopes that are gone, when it pays: after as many additions as there are members.
     fn sweep(&self) {
         let mut members = self.members.borrow_mut();
-        if self.next.get() % 64 == 0 && members.len() >= 64 {
+        if self.next.get().is_multiple_of(64) && members.len() >= 64 {
             members.retain(|_, member| !matches!(member, Member::Child(child) if child.strong_count() == 0));
         }
     }
