@@ -1,16 +1,85 @@
 //! The engine's entry points.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
+use temporal_protos::api::common::v1::WorkflowExecution;
+use uuid::Uuid;
+
+use super::calls::{Answer, Call, CallId, Calls, Delivered, Waiting};
 use super::clock::Clock;
 use super::config::EngineConfig;
+use super::index::Index;
+use super::launch::Launch;
+use super::matching::{Match, Matching};
+use super::namespace::{NamespaceId, Namespaces};
+use super::random::Random;
 use super::rpc::{Request, Response};
-use super::status::Status;
+use super::run::{Run, Turn};
+use super::state::RunKey;
+use super::status::{Code, Status};
 use super::time::Time;
+use super::timers::{Pull, Slot, Timer, Timers};
 
-/// Names one call; the caller chooses the numbers and uses each once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub u64);
+/// Everything that is not a run.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: EngineConfig,
+    pub(super) clock: Clock,
+    pub(super) real_now: Time,
+    /// Virtual time.
+    pub(super) now: Time,
+    pub(super) random: Random,
+    pub(super) cluster_id: Uuid,
+    pub(super) namespaces: Namespaces,
+    pub(super) index: Index,
+    pub(super) timers: Timers,
+    pub(super) matching: Matching,
+    pub(super) calls: Calls,
+    pub(super) effects: VecDeque<Effect>,
+    /// How many things keep time from being skipped.
+    pub(super) in_flight: u64,
+    task_ids: i64,
+    numbers: u64,
+}
+
+/// Work that one run's turn leaves for the engine, done right after it, in order.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// A new run begins.
+    Launch(Box<Launch>),
+    /// A run has new events and readers that wait for them.
+    HistoryGrew(RunKey),
+    /// A run closed.
+    Closed(RunKey),
+    /// A child is to be started, by its initiated event.
+    StartChild(RunKey, i64),
+    /// A signal goes to another workflow, by its initiated event.
+    SignalExternal(RunKey, i64),
+    /// A cancel request goes to another workflow, by its initiated event.
+    CancelExternal(RunKey, i64),
+}
+
+impl Shared {
+    /// The next number of anything that needs one.
+    pub(super) fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    pub(super) fn next_task_id(&mut self) -> i64 {
+        self.task_ids += 1;
+        self.task_ids
+    }
+
+    /// When a long poll is answered empty: a second before its caller gives up, at the latest after `limit`.
+    pub(super) fn long_poll_until(&self, call: Call, limit: Duration) -> Time {
+        let limit = self.real_now + limit;
+        call.deadline.map_or(limit, |deadline| {
+            (deadline - Duration::from_secs(1)).max(self.real_now).min(limit)
+        })
+    }
+}
 
 /// The whole server as one value.
 ///
@@ -21,17 +90,38 @@ pub struct CallId(pub u64);
 /// All times given and returned are real time and may not run backwards.
 #[derive(Debug)]
 pub struct Engine {
-    clock: Clock,
-    answers: VecDeque<(CallId, Result<Response, Status>)>,
+    pub(super) runs: HashMap<RunKey, Run>,
+    pub(super) shared: Shared,
 }
 
 impl Engine {
     /// An engine with the namespaces of `config` and nothing in them.
     pub fn new(config: EngineConfig, now: Time) -> Self {
-        let _ = now;
+        let clock = Clock::new(config.time);
+        let mut random = Random::new(config.seed);
+        let mut namespaces = Namespaces::default();
+        for name in &config.namespaces {
+            namespaces.add(random.uuid4(), name, config.retention, config.search_attributes.clone());
+        }
         Engine {
-            clock: Clock::new(config.time),
-            answers: VecDeque::new(),
+            runs: HashMap::new(),
+            shared: Shared {
+                clock,
+                real_now: now,
+                now,
+                cluster_id: random.uuid4(),
+                random,
+                namespaces,
+                index: Index::default(),
+                timers: Timers::default(),
+                matching: Matching::default(),
+                calls: Calls::default(),
+                effects: VecDeque::new(),
+                in_flight: 0,
+                task_ids: 1_048_576,
+                numbers: 0,
+                config,
+            },
         }
     }
 
@@ -40,14 +130,14 @@ impl Engine {
     /// The answer comes from [`poll_answer`](Self::poll_answer), at once or later; each call is answered exactly once unless
     /// it is cancelled first.
     pub fn handle(&mut self, now: Time, call: CallId, deadline: Option<Time>, request: Request) {
-        let _ = (now, deadline);
-        self.answers.push_back((
-            call,
-            Err(Status::unimplemented(format!(
-                "{} is not served yet",
-                request.rpc_name()
-            ))),
-        ));
+        self.advance(now);
+        let call = Call { id: call, deadline };
+        match self.dispatch(call, request) {
+            Ok(Some(response)) => self.shared.calls.answer(call.id, Ok(response)),
+            Ok(None) => {}
+            Err(status) => self.shared.calls.answer(call.id, Err(status)),
+        }
+        self.settle();
     }
 
     /// The caller went away: forgets a waiting call.
@@ -55,29 +145,256 @@ impl Engine {
     /// Of use after the answer too, if that could not be handed over: a task that the answer carried is put back for
     /// another poller.
     pub fn cancel_call(&mut self, now: Time, call: CallId) {
-        let _ = now;
-        self.answers.retain(|(id, _)| *id != call);
+        self.advance(now);
+        if let Some(waiting) = self.shared.calls.unpark(call) {
+            self.stop_waiting(call, &waiting);
+        }
+        self.shared.calls.withdraw(call);
+        if let Some(task) = self.shared.calls.undeliver(call) {
+            self.put_back(task);
+        }
+        self.settle();
     }
 
     /// Fires what is due and, while time skips, jumps to what is next. Spurious calls do nothing.
     pub fn handle_timeout(&mut self, now: Time) {
-        let _ = now;
+        self.advance(now);
+        self.fire_due();
+        if let Some(target) = self.skip_target() {
+            let real = self.shared.real_now;
+            self.shared.clock.jump(real, target);
+            self.advance(now);
+            self.fire_due();
+        }
+        while let Some((call, waiting)) = self.shared.calls.pop_expired(self.shared.real_now) {
+            self.expire(call, waiting);
+            self.settle();
+        }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, in real time. In the past when it is due already.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        None
+        let timer = match self.skip_target() {
+            Some(_) => Some(self.shared.real_now),
+            None => self.shared.timers.next().map(|due| self.shared.clock.real(due)),
+        };
+        [timer, self.shared.calls.next_deadline()].into_iter().flatten().min()
     }
 
     /// The next answer that is ready.
     #[must_use]
-    pub fn poll_answer(&mut self) -> Option<(CallId, Result<Response, Status>)> {
-        self.answers.pop_front()
+    pub fn poll_answer(&mut self) -> Option<(CallId, Answer)> {
+        self.shared.calls.next_answer()
     }
 
     /// The engine's clock.
     pub fn clock(&self) -> &Clock {
-        &self.clock
+        &self.shared.clock
     }
+
+    fn advance(&mut self, now: Time) {
+        self.shared.real_now = self.shared.real_now.max(now);
+        self.shared.now = self.shared.clock.at(self.shared.real_now);
+    }
+
+    /// The virtual time to jump to, if time may be skipped now and something waits for it.
+    fn skip_target(&self) -> Option<Time> {
+        if !self.shared.clock.is_unlocked() || self.shared.in_flight > 0 {
+            return None;
+        }
+        self.shared.timers.next_awaited()
+    }
+
+    fn fire_due(&mut self) {
+        while let Some(timer) = self.shared.timers.pop_due(self.shared.now) {
+            match timer {
+                Timer::Run(key, slot) => self.fire(key, slot),
+                Timer::Sleep(call) => self.wake_sleeper(call),
+                Timer::Dispatch(queue) => self.shared.matching.wake(super::matching::QueueId(queue)),
+            }
+            self.settle();
+        }
+    }
+
+    fn fire(&mut self, key: RunKey, slot: Slot) {
+        if slot == Slot::Retention {
+            self.forget(key);
+            return;
+        }
+        self.turn(key, |turn| match slot {
+            Slot::RunTimeout => turn.run_timed_out(),
+            Slot::FirstTask => turn.first_task_due(),
+            Slot::WorkflowTask => turn.workflow_task_timed_out(),
+            Slot::Timers => turn.timers_fired(),
+            Slot::Activity(id) => turn.activity_due(id),
+            Slot::Query(number) => turn.query_leaves_sticky(number),
+            Slot::Retention => {}
+        });
+    }
+
+    /// A turn of work on a run; `None` when there is no such run.
+    pub(super) fn turn<R>(&mut self, key: RunKey, work: impl FnOnce(&mut Turn<'_>) -> R) -> Option<R> {
+        let run = self.runs.get_mut(&key)?;
+        let mut turn = Turn {
+            run,
+            shared: &mut self.shared,
+        };
+        let result = work(&mut turn);
+        turn.finish();
+        Some(result)
+    }
+
+    /// Does what turns left to do, then brings tasks and pollers together, until nothing is left.
+    pub(super) fn settle(&mut self) {
+        loop {
+            if let Some(effect) = self.shared.effects.pop_front() {
+                self.effect(effect);
+                continue;
+            }
+            match self.shared.matching.next_match(self.shared.now) {
+                Some(Match::Pair(work, call)) => self.hand_out(work, call),
+                Some(Match::Wait(queue, wait)) => {
+                    let due = self.shared.now + wait;
+                    self.shared.timers.set(Timer::Dispatch(queue.0), due, Pull::Passive);
+                }
+                None => break,
+            }
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Launch(launch) => self.launch(*launch),
+            Effect::HistoryGrew(key) => self.serve_readers(key),
+            Effect::Closed(key) => self.after_close(key),
+            Effect::StartChild(parent, initiated) => self.start_child(parent, initiated),
+            Effect::SignalExternal(source, initiated) => self.signal_external(source, initiated),
+            Effect::CancelExternal(source, initiated) => self.cancel_external(source, initiated),
+        }
+    }
+
+    /// A parked call's time is up: the empty answer of its kind.
+    fn expire(&mut self, call: CallId, waiting: Waiting) {
+        if !matches!(waiting, Waiting::Update { .. }) {
+            self.stop_waiting(call, &waiting);
+        }
+        let answer = match waiting {
+            Waiting::WorkflowPoll { .. } => Ok(Response::PollWorkflowTaskQueue(Default::default())),
+            Waiting::ActivityPoll { .. } => Ok(Response::PollActivityTaskQueue(Default::default())),
+            Waiting::History { run, next_event_id, .. } => self.empty_history(run, next_event_id),
+            Waiting::Query { .. } => Err(Status::new(Code::DeadlineExceeded, "context deadline exceeded")),
+            Waiting::Update { run, update_id } => self.update_so_far(run, &update_id, call),
+            Waiting::Sleep(_) => Err(Status::new(Code::DeadlineExceeded, "context deadline exceeded")),
+        };
+        self.shared.calls.answer(call, answer);
+    }
+
+    /// Removes a call that no longer waits from where it waited.
+    fn stop_waiting(&mut self, call: CallId, waiting: &Waiting) {
+        match waiting {
+            Waiting::WorkflowPoll { queue, .. } | Waiting::ActivityPoll { queue, .. } => {
+                self.shared.matching.remove_poller(*queue, call);
+            }
+            Waiting::History { run, .. } => {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.live.readers.retain(|reader| *reader != call);
+                }
+            }
+            Waiting::Query { run, query } => {
+                self.turn(*run, |turn| turn.drop_query(*query));
+            }
+            Waiting::Update { run, update_id } => {
+                self.turn(*run, |turn| turn.stop_waiting_for_update(update_id, call));
+            }
+            Waiting::Sleep(wake) => {
+                self.shared.timers.clear(Timer::Sleep(call));
+                self.sleep_over(*wake);
+            }
+        }
+    }
+
+    /// The poller of a task never got it.
+    fn put_back(&mut self, task: Delivered) {
+        match task {
+            Delivered::Workflow(key, scheduled_id, attempt) => {
+                self.turn(key, |turn| turn.put_back_workflow_task(scheduled_id, attempt));
+            }
+            Delivered::Activity(key, scheduled_id, stamp) => {
+                self.turn(key, |turn| turn.put_back_activity(scheduled_id, stamp));
+            }
+            Delivered::Query(key, query) => {
+                self.turn(key, |turn| turn.put_back_query(query));
+            }
+        }
+    }
+
+    /// The run that a request names: by run id, or the newest of the workflow id.
+    pub(super) fn find_run(&self, namespace: &str, execution: Option<&WorkflowExecution>) -> Result<RunKey, Status> {
+        let namespace = self.shared.namespaces.find(namespace)?.id;
+        let execution = execution.ok_or_else(|| Status::invalid_argument("Execution is not set on request."))?;
+        if execution.workflow_id.is_empty() {
+            return Err(Status::invalid_argument("WorkflowId is not set on request."));
+        }
+        let run_id = parse_run_id(&execution.run_id)?;
+        self.lookup(namespace, &execution.workflow_id, run_id)
+    }
+
+    /// The run of a workflow id with this run id, or the newest one.
+    pub(super) fn lookup(
+        &self,
+        namespace: NamespaceId,
+        workflow_id: &str,
+        run_id: Option<Uuid>,
+    ) -> Result<RunKey, Status> {
+        let Some(run_id) = run_id else {
+            let current = self.shared.index.current(namespace, workflow_id);
+            return current.ok_or_else(|| Status::not_found(format!("workflow not found for ID: {workflow_id}")));
+        };
+        let found = self.shared.index.by_run_id(run_id).filter(|key| {
+            self.runs
+                .get(key)
+                .is_some_and(|run| run.namespace == namespace && *run.workflow_id == *workflow_id)
+        });
+        found.ok_or_else(|| {
+            if self.shared.index.current(namespace, workflow_id).is_none() {
+                return Status::not_found(format!("workflow not found for ID: {workflow_id}"));
+            }
+            let text =
+                format!("workflow execution not found for workflow ID \"{workflow_id}\" and run ID \"{run_id}\"");
+            Status::not_found(text)
+        })
+    }
+
+    /// Forgets a closed run.
+    pub(super) fn forget(&mut self, key: RunKey) {
+        let Some(mut run) = self.runs.remove(&key) else { return };
+        self.shared.timers.clear_run(key);
+        for ticket in std::mem::take(&mut run.live.tickets).into_values() {
+            self.shared.matching.remove(ticket);
+        }
+        self.shared.in_flight -= run.counted();
+        self.shared.index.remove(&run);
+        let gone = || Status::not_found(format!("workflow not found for ID: {}", run.workflow_id));
+        let readers = run.live.readers.iter().copied();
+        let queries = run.live.queries.values().map(|query| query.call);
+        let updates = run
+            .live
+            .updates
+            .values()
+            .flat_map(|update| update.waiters.iter().map(|waiter| waiter.call));
+        for call in readers.chain(queries).chain(updates) {
+            self.shared.calls.answer(call, Err(gone()));
+        }
+    }
+}
+
+/// A run id of a request, `None` when empty.
+pub(super) fn parse_run_id(text: &str) -> Result<Option<Uuid>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Uuid::try_parse(text)
+        .map(Some)
+        .map_err(|_| Status::invalid_argument("Invalid RunId."))
 }

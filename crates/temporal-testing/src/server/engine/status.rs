@@ -1,5 +1,6 @@
 //! Errors as a gRPC server reports them, without depending on a gRPC library.
 
+use temporal_protos::api::errordetails::v1::NotFoundFailure;
 use temporal_protos::prost::Message;
 use temporal_protos::prost_types::Any;
 
@@ -75,8 +76,10 @@ impl Status {
         Status::new(Code::InvalidArgument, message)
     }
 
+    /// Not found, with the detail that the real server attaches.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Status::new(Code::NotFound, message)
+        let detail = NotFoundFailure::default();
+        Status::new(Code::NotFound, message).with_detail("temporal.api.errordetails.v1.NotFoundFailure", &detail)
     }
 
     pub(crate) fn unimplemented(message: impl Into<String>) -> Self {
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_detail_is_an_any_of_the_named_message() {
-        let status = Status::not_found("gone").with_detail(
+        let status = Status::new(Code::NotFound, "gone").with_detail(
             "google.protobuf.Timestamp",
             &temporal_protos::prost_types::Timestamp::default(),
         );

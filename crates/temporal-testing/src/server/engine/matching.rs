@@ -1,0 +1,424 @@
+//! Task queues: tasks on one side, pollers on the other.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use temporal_protos::api::common::v1::Priority;
+
+use super::calls::CallId;
+use super::namespace::NamespaceId;
+use super::state::RunKey;
+use super::time::Time;
+
+/// What a task queue holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum QueueType {
+    Workflow,
+    Activity,
+}
+
+/// Names one task queue inside the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct QueueId(pub(super) u32);
+
+/// A task for a poller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Work {
+    /// The pending workflow task of a run.
+    Workflow(RunKey),
+    /// An activity of a run, by its scheduled event.
+    Activity(RunKey, i64),
+    /// A query of a run, by its number.
+    Query(RunKey, u64),
+}
+
+/// The place of a task in its queue: by priority, then fairly by key, then first come first served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    priority: i32,
+    pass: u64,
+    number: u64,
+}
+
+/// A receipt for a queued task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) queue: QueueId,
+    place: Place,
+}
+
+/// A poller seen lately.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) at: Time,
+    pub(super) rate: Option<f64>,
+}
+
+/// Work of one fairness key of weight 1 moves its key on by this much.
+const PASS: f64 = 1_048_576.0;
+
+/// A queue's sharing among fairness keys of one priority.
+#[derive(Debug, Default)]
+struct Fairness {
+    /// Where the queue is: no key may claim what it did not use before.
+    floor: u64,
+    keys: BTreeMap<String, u64>,
+}
+
+impl Fairness {
+    fn next_pass(&mut self, key: &str, weight: f32) -> u64 {
+        let weight = if weight > 0.0 {
+            f64::from(weight).clamp(0.001, 1_000.0)
+        } else {
+            1.0
+        };
+        let last = self.keys.get(key).copied().unwrap_or(0).max(self.floor);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1,000 and 10^9"
+        )]
+        let pass = last + (PASS / weight) as u64;
+        self.keys.insert(key.to_owned(), pass);
+        pass
+    }
+}
+
+/// A token bucket over virtual time.
+#[derive(Debug)]
+struct Limit {
+    rate: f64,
+    tokens: f64,
+    at: Time,
+}
+
+impl Limit {
+    fn burst(&self) -> f64 {
+        self.rate.max(1.0)
+    }
+
+    /// Takes a token, or says how long until there is one (`None`: never).
+    fn take(&mut self, now: Time) -> Result<(), Option<Duration>> {
+        let refill = now.since(self.at).as_secs_f64() * self.rate;
+        self.tokens = (self.tokens + refill).min(self.burst());
+        self.at = now;
+        if self.rate <= 0.0 {
+            return Err(None);
+        }
+        if self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            return Ok(());
+        }
+        Err(Some(
+            Duration::from_secs_f64(((1.0 - self.tokens) / self.rate).min(3_600.0)) + Duration::from_nanos(1),
+        ))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    tasks: BTreeMap<Place, Work>,
+    pollers: VecDeque<CallId>,
+    fairness: BTreeMap<i32, Fairness>,
+    limit: Option<Limit>,
+    /// Who polled lately, in real time.
+    pub(super) seen: BTreeMap<String, Seen>,
+    pub(super) last_poll: Option<Time>,
+}
+
+impl Queue {
+    pub(super) fn backlog(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// How many tasks wait at each priority.
+    pub(super) fn backlog_by_priority(&self) -> BTreeMap<i32, i64> {
+        let mut counts = BTreeMap::new();
+        for place in self.tasks.keys() {
+            *counts.entry(place.priority).or_insert(0) += 1;
+        }
+        counts
+    }
+}
+
+/// What the queues want done next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    /// This task goes to this poller.
+    Pair(Work, CallId),
+    /// The queue may hand out nothing before then.
+    Wait(QueueId, Duration),
+}
+
+/// How long a poller counts as present after its poll ended.
+const RECENT: Duration = Duration::from_secs(10);
+/// How long a poller is reported after it was last seen.
+const REPORTED: Duration = Duration::from_secs(300);
+
+/// All task queues.
+#[derive(Debug, Default)]
+pub(super) struct Matching {
+    names: HashMap<(NamespaceId, QueueType, String), QueueId>,
+    queues: Vec<Queue>,
+    ready: BTreeSet<QueueId>,
+    numbers: u64,
+}
+
+impl Matching {
+    /// The queue of this name, made if need be.
+    pub(super) fn queue(&mut self, namespace: NamespaceId, kind: QueueType, name: &str) -> QueueId {
+        if let Some(id) = self.find(namespace, kind, name) {
+            return id;
+        }
+        let id = QueueId(u32::try_from(self.queues.len()).unwrap_or(u32::MAX));
+        self.names.insert((namespace, kind, name.to_owned()), id);
+        self.queues.push(Queue {
+            tasks: BTreeMap::new(),
+            pollers: VecDeque::new(),
+            fairness: BTreeMap::new(),
+            limit: None,
+            seen: BTreeMap::new(),
+            last_poll: None,
+        });
+        id
+    }
+
+    pub(super) fn find(&self, namespace: NamespaceId, kind: QueueType, name: &str) -> Option<QueueId> {
+        self.names.get(&(namespace, kind, name.to_owned())).copied()
+    }
+
+    pub(super) fn get(&self, id: QueueId) -> Option<&Queue> {
+        self.queues.get(id.0 as usize)
+    }
+
+    fn get_mut(&mut self, id: QueueId) -> Option<&mut Queue> {
+        self.queues.get_mut(id.0 as usize)
+    }
+
+    fn check_ready(&mut self, id: QueueId) {
+        if self
+            .get(id)
+            .is_some_and(|queue| !queue.tasks.is_empty() && !queue.pollers.is_empty())
+        {
+            self.ready.insert(id);
+        }
+    }
+
+    /// Queues a task. Queries go first.
+    pub(super) fn add(&mut self, id: QueueId, work: Work, priority: Option<&Priority>) -> Ticket {
+        self.numbers += 1;
+        let number = self.numbers;
+        let mut place = Place {
+            priority: 0,
+            pass: 0,
+            number,
+        };
+        if let Some(queue) = self.queues.get_mut(id.0 as usize) {
+            if !matches!(work, Work::Query(..)) {
+                let key = priority.map_or(0, |priority| priority.priority_key);
+                place.priority = if key > 0 { key } else { 3 };
+                let fairness = queue.fairness.entry(place.priority).or_default();
+                let (key, weight) = priority.map_or(("", 0.0), |it| (it.fairness_key.as_str(), it.fairness_weight));
+                place.pass = fairness.next_pass(key, weight);
+            }
+            queue.tasks.insert(place, work);
+        }
+        self.check_ready(id);
+        Ticket { queue: id, place }
+    }
+
+    /// Takes a task out before anyone got it.
+    pub(super) fn remove(&mut self, ticket: Ticket) {
+        if let Some(queue) = self.get_mut(ticket.queue) {
+            queue.tasks.remove(&ticket.place);
+        }
+    }
+
+    /// A caller waits for a task.
+    pub(super) fn add_poller(&mut self, id: QueueId, call: CallId) {
+        if let Some(queue) = self.get_mut(id) {
+            queue.pollers.push_back(call);
+        }
+        self.check_ready(id);
+    }
+
+    /// A caller waits no more.
+    pub(super) fn remove_poller(&mut self, id: QueueId, call: CallId) {
+        if let Some(queue) = self.get_mut(id) {
+            queue.pollers.retain(|waiting| *waiting != call);
+        }
+    }
+
+    /// Callers that wait now.
+    pub(super) fn pollers(&self, id: QueueId) -> impl Iterator<Item = CallId> + '_ {
+        self.get(id).into_iter().flat_map(|queue| queue.pollers.iter().copied())
+    }
+
+    /// Notes that someone polls, in real time.
+    pub(super) fn note_poller(&mut self, id: QueueId, identity: &str, rate: Option<f64>, real_now: Time, now: Time) {
+        let Some(queue) = self.get_mut(id) else { return };
+        queue.last_poll = Some(real_now);
+        queue.seen.retain(|_, seen| real_now.since(seen.at) < REPORTED);
+        queue.seen.insert(identity.to_owned(), Seen { at: real_now, rate });
+        match (rate, &mut queue.limit) {
+            (Some(rate), Some(limit)) => limit.rate = rate,
+            (Some(rate), None) => {
+                queue.limit = Some(Limit {
+                    rate,
+                    tokens: rate.max(1.0),
+                    at: now,
+                })
+            }
+            (None, _) => queue.limit = None,
+        }
+    }
+
+    /// Forgets that anyone polls this queue: its worker shuts down.
+    pub(super) fn forget_pollers(&mut self, id: QueueId) {
+        if let Some(queue) = self.get_mut(id) {
+            queue.last_poll = None;
+            queue.seen.clear();
+        }
+    }
+
+    /// Whether someone polls this queue or did a moment ago.
+    pub(super) fn is_polled(&self, id: QueueId, real_now: Time) -> bool {
+        self.get(id).is_some_and(|queue| {
+            !queue.pollers.is_empty() || queue.last_poll.is_some_and(|at| real_now.since(at) < RECENT)
+        })
+    }
+
+    /// The dispatch rate of a queue allows a task again.
+    pub(super) fn wake(&mut self, id: QueueId) {
+        self.check_ready(id);
+    }
+
+    /// The next thing to do, until `None`.
+    pub(super) fn next_match(&mut self, now: Time) -> Option<Match> {
+        while let Some(id) = self.ready.first().copied() {
+            let queue = self.queues.get_mut(id.0 as usize)?;
+            let (Some((place, work)), Some(call)) = (
+                queue.tasks.first_key_value().map(|(place, work)| (*place, *work)),
+                queue.pollers.front().copied(),
+            ) else {
+                self.ready.remove(&id);
+                continue;
+            };
+            let limited = queue
+                .limit
+                .as_mut()
+                .filter(|_| matches!(work, Work::Activity(..)))
+                .map(|limit| limit.take(now));
+            if let Some(Err(wait)) = limited {
+                self.ready.remove(&id);
+                match wait {
+                    Some(wait) => return Some(Match::Wait(id, wait)),
+                    None => continue,
+                }
+            }
+            queue.tasks.remove(&place);
+            queue.pollers.pop_front();
+            if let Some(fairness) = queue.fairness.get_mut(&place.priority) {
+                fairness.floor = fairness.floor.max(place.pass);
+                if queue.tasks.is_empty() {
+                    fairness.keys.clear();
+                }
+            }
+            return Some(Match::Pair(work, call));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(matching: &mut Matching, now: Time) -> Vec<Work> {
+        std::iter::from_fn(|| match matching.next_match(now) {
+            Some(Match::Pair(work, _)) => Some(work),
+            Some(Match::Wait(..)) | None => None,
+        })
+        .collect()
+    }
+
+    fn priority(key: i32, fairness: &str, weight: f32) -> Priority {
+        Priority {
+            priority_key: key,
+            fairness_key: fairness.to_owned(),
+            fairness_weight: weight,
+        }
+    }
+
+    fn queue(matching: &mut Matching) -> QueueId {
+        matching.queue(NamespaceId::default(), QueueType::Activity, "q")
+    }
+
+    #[test]
+    fn lower_priority_keys_go_first_and_equal_ones_in_order() {
+        let mut matching = Matching::default();
+        let id = queue(&mut matching);
+        for (number, key) in [(1, 5), (2, 0), (3, 1), (4, 3)] {
+            matching.add(id, Work::Activity(RunKey(1), number), Some(&priority(key, "", 0.0)));
+        }
+        for call in 0..4 {
+            matching.add_poller(id, CallId(call));
+        }
+        let order: Vec<i64> = pairs(&mut matching, Time::default())
+            .into_iter()
+            .map(|work| if let Work::Activity(_, id) = work { id } else { 0 })
+            .collect();
+        assert_eq!(order, [3, 2, 4, 1]);
+    }
+
+    #[test]
+    fn fairness_keys_take_turns_by_weight() {
+        let mut matching = Matching::default();
+        let id = queue(&mut matching);
+        for number in 0..6 {
+            matching.add(id, Work::Activity(RunKey(1), number), Some(&priority(0, "a", 1.0)));
+        }
+        for number in 10..16 {
+            matching.add(id, Work::Activity(RunKey(1), number), Some(&priority(0, "b", 2.0)));
+        }
+        for call in 0..6 {
+            matching.add_poller(id, CallId(call));
+        }
+        let of_b = pairs(&mut matching, Time::default())
+            .iter()
+            .filter(|work| matches!(work, Work::Activity(_, 10..)))
+            .count();
+        assert_eq!(of_b, 4, "twice the weight, twice the share");
+    }
+
+    #[test]
+    fn a_rate_holds_tasks_back_until_a_token_is_there() {
+        let mut matching = Matching::default();
+        let id = queue(&mut matching);
+        let start = Time::from_millis(1_000);
+        matching.note_poller(id, "me", Some(1.0), start, start);
+        for number in 0..2 {
+            matching.add(id, Work::Activity(RunKey(1), number), None);
+            matching.add_poller(id, CallId(number as u64));
+        }
+        assert!(matches!(matching.next_match(start), Some(Match::Pair(..))));
+        let Some(Match::Wait(waiting, wait)) = matching.next_match(start) else {
+            panic!("limited")
+        };
+        assert_eq!(waiting, id);
+        assert_eq!(matching.next_match(start), None);
+        matching.wake(id);
+        assert!(matches!(matching.next_match(start + wait), Some(Match::Pair(..))));
+    }
+
+    #[test]
+    fn a_removed_task_is_not_handed_out() {
+        let mut matching = Matching::default();
+        let id = queue(&mut matching);
+        let ticket = matching.add(id, Work::Workflow(RunKey(1)), None);
+        matching.remove(ticket);
+        matching.add_poller(id, CallId(1));
+        assert_eq!(matching.next_match(Time::default()), None);
+        assert_eq!(matching.pollers(id).count(), 1);
+    }
+}

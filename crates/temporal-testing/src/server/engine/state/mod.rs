@@ -1,0 +1,12 @@
+//! The state of one run. It changes only by [`State::apply`]ing [`Record`]s.
+
+mod activity;
+mod apply;
+mod parts;
+mod record;
+
+pub(super) use self::activity::{Activity, ActivityChange, ActivityOptions, Pause, Phase};
+pub(super) use self::parts::{
+    AcceptedUpdate, Child, External, Parent, RunKey, Started, State, Sticky, TaskKind, UpdateStage, WorkflowTask,
+};
+pub(super) use self::record::Record;
