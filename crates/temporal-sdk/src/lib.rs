@@ -14,3 +14,9 @@ pub use raw_values::RawValues;
 pub use temporal_client as client;
 pub use temporal_client::args;
 pub use temporal_sdk_macros::{activities, activity, workflow};
+pub use worker::Worker;
+
+/// The code of the front page compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
