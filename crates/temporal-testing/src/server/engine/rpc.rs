@@ -3,6 +3,7 @@
 use temporal_protos::api::operatorservice::v1 as op;
 use temporal_protos::api::testservice::v1 as test;
 use temporal_protos::api::workflowservice::v1 as wf;
+use temporal_protos::prost::{DecodeError, Message};
 
 /// Names one RPC the engine serves and ties its messages to [`Request`] and [`Response`].
 ///
@@ -42,6 +43,20 @@ macro_rules! rpcs {
             /// The name of the RPC this is the request of.
             pub fn rpc_name(&self) -> &'static str {
                 match self { $(Request::$name(_) => stringify!($name),)* }
+            }
+
+            /// The names of all RPCs the engine serves.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// The request of the RPC `name` out of its bytes on the wire; `None` when there is no such RPC.
+            ///
+            /// # Errors
+            /// When the bytes are no message of this RPC.
+            pub fn decode(name: &str, bytes: &[u8]) -> Option<Result<Request, DecodeError>> {
+                match name {
+                    $(stringify!($name) => Some(<$request as Message>::decode(bytes).map(Request::$name)),)*
+                    _ => None,
+                }
             }
         }
 
