@@ -1,4 +1,6 @@
 //! What `#[activity]` and `#[activities]` make.
+#![allow(clippy::unwrap_used, reason = "a test ends where its helpers fail")]
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use temporal_sdk::activity as activity_macro;

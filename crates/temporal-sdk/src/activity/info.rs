@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use std::time::{Duration, SystemTime};
-use temporal_client::protos::api::common::v1::{Priority, RetryPolicy};
+use temporal_client::{Priority, RetryPolicy};
 
 /// What an activity is told of itself: who called it, which attempt it is, how much time it has.
 ///
@@ -53,7 +53,7 @@ pub struct Info {
     /// How it is retried.
     pub retry_policy: Option<RetryPolicy>,
     /// Its priority, and its key among the activities of the same priority.
-    pub priority: Option<Priority>,
+    pub priority: Priority,
 }
 
 impl Info {
@@ -96,7 +96,7 @@ impl Default for Info {
             start_to_close_timeout: Some(Duration::from_secs(1)),
             heartbeat_timeout: None,
             retry_policy: None,
-            priority: None,
+            priority: Priority::default(),
         }
     }
 }

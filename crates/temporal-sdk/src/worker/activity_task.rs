@@ -20,7 +20,7 @@ use temporal_client::protos::api::workflowservice::v1::{
     RespondActivityTaskFailedRequest,
 };
 use temporal_client::protos::payloads::VisitPayloads;
-use temporal_client::{Rpc, RpcError};
+use temporal_client::{Priority, RetryPolicy, Rpc, RpcError};
 
 /// How much longer than its timeout allows an activity is let run before it is told. The server has given it up by then;
 /// telling it frees its slot.
@@ -154,8 +154,8 @@ fn info(worker: &Shared, task: PollActivityTaskQueueResponse) -> Info {
         schedule_to_close_timeout: duration(task.schedule_to_close_timeout),
         start_to_close_timeout: duration(task.start_to_close_timeout),
         heartbeat_timeout: duration(task.heartbeat_timeout),
-        retry_policy: task.retry_policy,
-        priority: task.priority,
+        retry_policy: task.retry_policy.as_ref().map(RetryPolicy::from),
+        priority: task.priority.as_ref().map(Priority::from).unwrap_or_default(),
     }
 }
 

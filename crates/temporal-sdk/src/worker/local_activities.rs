@@ -13,6 +13,7 @@ use temporal_client::protos::api::common::v1::Payload;
 use temporal_client::protos::api::enums::v1::TimeoutType;
 use temporal_client::protos::api::failure::v1::failure::FailureInfo;
 use temporal_client::protos::api::failure::v1::{CanceledFailureInfo, Failure, TimeoutFailureInfo};
+use temporal_client::{Priority, RetryPolicy};
 use temporal_core::{LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq, ScheduleLocalActivity};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -286,8 +287,8 @@ impl LocalRun {
             schedule_to_close_timeout: self.command.schedule_to_close_timeout,
             start_to_close_timeout: self.command.start_to_close_timeout,
             heartbeat_timeout: None,
-            retry_policy: self.command.retry_policy.clone(),
-            priority: None,
+            retry_policy: self.command.retry_policy.as_ref().map(RetryPolicy::from),
+            priority: Priority::default(),
         };
         Context::builder(info)
             .headers(self.command.header.clone())

@@ -216,6 +216,7 @@ pub(super) fn task_failure(message: String, kind: &str) -> TaskFailure {
             })),
             ..Default::default()
         }),
+        error: None,
         kind: TaskFailureKind::Failed,
     }
 }

@@ -78,6 +78,8 @@ pub(crate) struct TaskFailure {
     pub(crate) cause: WorkflowTaskFailedCause,
     /// What to tell people.
     pub(crate) failure: Box<Failure>,
+    /// What the core says, when the failure is its own.
+    pub(crate) error: Option<Box<RunError>>,
     /// What the worker has to do.
     pub(crate) kind: TaskFailureKind,
 }
@@ -313,6 +315,7 @@ impl WorkflowHost {
         TaskFailure {
             cause: WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
             failure: Box::new(error.to_failure(&self.environment.converter)),
+            error: None,
             kind: TaskFailureKind::Failed,
         }
     }
@@ -404,6 +407,7 @@ fn run_failure(environment: &HostEnvironment, error: &RunError) -> TaskFailure {
     TaskFailure {
         cause,
         failure: Box::new(environment.converter.error_to_failure(error, Some(type_name))),
+        error: Some(Box::new(error.clone())),
         kind,
     }
 }

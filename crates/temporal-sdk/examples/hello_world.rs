@@ -1,0 +1,45 @@
+//! A workflow that runs an activity, the worker that runs both, and a client that starts the workflow.
+//!
+//! Takes the server at `TEMPORAL_ADDRESS` (`localhost:7233` by default):
+//! `temporal server start-dev` in one terminal, `cargo run -p temporal-sdk --example hello_world` in another.
+#![allow(clippy::print_stdout, reason = "an example shows its result")]
+
+use std::time::Duration;
+use temporal_sdk::client::{Client, ClientOptions, WorkflowOptions};
+use temporal_sdk::worker::Worker;
+use temporal_sdk::{activity, workflow, workflow::ActivityOptions};
+
+#[activity]
+fn say_hello(name: String) -> activity::Result<String> {
+    Ok(format!("Hello, {name}!"))
+}
+
+#[derive(Default)]
+struct SayHello;
+
+#[workflow]
+impl SayHello {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context, name: String) -> workflow::Result<String> {
+        let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(5));
+        Ok(ctx.execute_activity(say_hello, name, options).await?)
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let client = Client::connect(ClientOptions::from_env()?).await?;
+    let worker = Worker::builder(&client, "hello-world")
+        .workflow::<SayHello>()
+        .activity(say_hello)
+        .build()?;
+    let greeting = worker
+        .run_until(async {
+            let id = format!("hello-world-{}", std::process::id());
+            let options = WorkflowOptions::new(id, "hello-world");
+            client.execute_workflow(SayHello::run, "Temporal", options).await
+        })
+        .await??;
+    println!("{greeting}");
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! Running recorded histories through today's code.
+
+use super::replay_all::{ReplayAll, ReplayItem};
+use super::{BuildError, codec};
+use crate::panic;
+use crate::workflow::Workflow;
+use crate::workflow::host::{Drive, HostEnvironment, TaskFailure, WorkflowHost};
+use crate::workflow::registry::WorkflowRegistry;
+use futures_core::Stream;
+use std::sync::Arc;
+use temporal_client::DataConverter;
+use temporal_client::data::CodecError;
+use temporal_client::protos::api::history::v1::History;
+use temporal_client::protos::api::history::v1::history_event::Attributes;
+use temporal_client::workflow::WorkflowHistory;
+use temporal_core::{Nondeterminism, RunError, WorkflowTask};
+
+/// Runs recorded histories through today's workflow code and tells whether it still does what it did.
+///
+/// No server is needed. Run it in tests, on histories of every kind that production holds: code that fails here would
+/// get stuck there.
+///
+/// ```no_run
+/// use temporal_sdk::client::workflow::WorkflowHistory;
+/// use temporal_sdk::{worker::Replayer, workflow};
+///
+/// #[derive(Default)]
+/// struct SayHello;
+///
+/// #[workflow]
+/// impl SayHello {
+///     #[run]
+///     async fn run(&self, ctx: &workflow::Context, name: String) -> workflow::Result<String> {
+///         Ok(format!("Hello, {name}!"))
+///     }
+/// }
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// // Written by `temporal workflow show --output json`, or downloaded in the web interface.
+/// let history = WorkflowHistory::from_json(&std::fs::read_to_string("history.json")?)?;
+/// Replayer::builder().workflow::<SayHello>().build()?.replay(history).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Replayer {
+    environment: Arc<HostEnvironment>,
+    threads: usize,
+}
+
+/// Builds a [`Replayer`].
+#[derive(Debug)]
+#[must_use]
+pub struct ReplayerBuilder {
+    workflows: WorkflowRegistry,
+    error: Option<BuildError>,
+    converter: DataConverter,
+    namespace: String,
+    task_queue: String,
+    threads: usize,
+    detect_foreign_wakes: bool,
+}
+
+impl ReplayerBuilder {
+    /// Replays workflows of this type.
+    pub fn workflow<W: Workflow>(mut self) -> Self {
+        if let Err(error) = self.workflows.register::<W>() {
+            self.error.get_or_insert(error.into());
+        }
+        self
+    }
+
+    /// How payloads are read, which has to be how they were written; the default converter by default.
+    pub fn data_converter(mut self, converter: DataConverter) -> Self {
+        self.converter = converter;
+        self
+    }
+
+    /// The namespace that workflows see; `default` by default.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// The task queue that workflows see; `replay` by default.
+    pub fn task_queue(mut self, task_queue: impl Into<String>) -> Self {
+        self.task_queue = task_queue.into();
+        self
+    }
+
+    /// How many histories are replayed at the same time by [`Replayer::replay_all`]; as many as the machine has cores by
+    /// default.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Lets workflow code be woken by what is not the workflow's own, as a worker may be told to.
+    pub fn allow_foreign_wakes(mut self) -> Self {
+        self.detect_foreign_wakes = false;
+        self
+    }
+
+    /// The replayer.
+    ///
+    /// # Errors
+    /// When no workflow is registered, or a name twice, or there are no threads.
+    pub fn build(self) -> Result<Replayer, BuildError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if self.workflows.is_empty() {
+            return Err(BuildError::Nothing(self.task_queue));
+        }
+        if self.threads == 0 {
+            return Err(BuildError::Option {
+                option: "threads",
+                value: "0".to_owned(),
+                remedy: "it takes at least 1",
+            });
+        }
+        Ok(Replayer {
+            environment: Arc::new(HostEnvironment {
+                workflows: self.workflows,
+                converter: self.converter,
+                namespace: self.namespace,
+                task_queue: self.task_queue,
+                detect_foreign_wakes: self.detect_foreign_wakes,
+            }),
+            threads: self.threads,
+        })
+    }
+}
+
+/// A history that today's code does not replay.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The code asks for something else than what the history holds.
+    #[error("{0}")]
+    Nondeterminism(#[source] Nondeterminism),
+    /// The workflow task fails: the code panics, its type is not registered, an input does not decode.
+    #[error("the workflow task fails: {message}")]
+    TaskFailed {
+        /// Why.
+        message: String,
+    },
+    /// The events are not a history of one run from its start.
+    #[error("the history cannot be replayed: {reason}")]
+    BadHistory {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The payload codec cannot decode it.
+    #[error("the payloads of the history cannot be decoded: {0}")]
+    Codec(#[from] CodecError),
+}
+
+impl From<TaskFailure> for ReplayError {
+    fn from(failure: TaskFailure) -> Self {
+        match failure.error.map(|error| *error) {
+            Some(RunError::Nondeterminism(error)) => Self::Nondeterminism(error),
+            Some(RunError::BadHistory(reason)) => Self::BadHistory { reason },
+            Some(error @ RunError::CacheMismatch { .. }) => Self::BadHistory {
+                reason: error.to_string(),
+            },
+            Some(_) | None => Self::TaskFailed {
+                message: failure.failure.message,
+            },
+        }
+    }
+}
+
+impl Replayer {
+    /// Begins to build a replayer.
+    pub fn builder() -> ReplayerBuilder {
+        ReplayerBuilder {
+            workflows: WorkflowRegistry::default(),
+            error: None,
+            converter: DataConverter::default(),
+            namespace: "default".to_owned(),
+            task_queue: "replay".to_owned(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            detect_foreign_wakes: true,
+        }
+    }
+
+    /// Replays one history. It may be of a run that still goes on.
+    ///
+    /// # Errors
+    /// When today's code does not do what the history says, or cannot.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn replay(&self, history: WorkflowHistory) -> Result<(), ReplayError> {
+        let mut events = History { events: history.events };
+        codec::decode(&self.environment.converter, &mut events).await?;
+        let task = task(history.workflow_id, events)?;
+        let environment = Arc::clone(&self.environment);
+        let replay = tokio::task::spawn_blocking(move || replay(&environment, task));
+        replay.await.unwrap_or_else(|error| {
+            Err(ReplayError::TaskFailed {
+                message: format!("the replay did not end: {error}"),
+            })
+        })
+    }
+
+    /// Replays many histories, several at the same time, and gives one report when it is awaited.
+    ///
+    /// The histories are a stream of [`WorkflowHistory`] or of `Result`s of it; only as many are held in memory as are
+    /// being replayed.
+    ///
+    /// ```no_run
+    /// # use temporal_sdk::{client::Client, worker::Replayer};
+    /// # async fn example(client: Client, replayer: Replayer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let histories = client.list_workflows("WorkflowType = 'SayHello'").histories();
+    /// let report = replayer.replay_all(histories).on_progress(|progress| tracing::info!("{progress}")).await;
+    /// println!("{report}");
+    /// report.into_result()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn replay_all<S>(&self, histories: S) -> ReplayAll<S>
+    where
+        S: Stream<Item: ReplayItem> + Send,
+    {
+        ReplayAll::new(self.clone(), self.threads, histories)
+    }
+}
+
+/// The whole history as one task.
+fn task(workflow_id: String, history: History) -> Result<WorkflowTask, ReplayError> {
+    let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) =
+        history.events.first().and_then(|event| event.attributes.as_ref())
+    else {
+        return Err(ReplayError::BadHistory {
+            reason: "it does not begin with WorkflowExecutionStarted: give the whole history of one run".to_owned(),
+        });
+    };
+    Ok(WorkflowTask {
+        workflow_id: if workflow_id.is_empty() {
+            started.workflow_id.clone()
+        } else {
+            workflow_id
+        },
+        run_id: started.original_execution_run_id.clone(),
+        workflow_type: started.workflow_type.clone().unwrap_or_default().name,
+        attempt: 1,
+        events: history.events,
+        replay: true,
+        ..WorkflowTask::default()
+    })
+}
+
+fn replay(environment: &Arc<HostEnvironment>, task: WorkflowTask) -> Result<(), ReplayError> {
+    let replay = || {
+        let mut host = WorkflowHost::start(environment, task)?;
+        match host.drive()? {
+            // Local activities that were under way when the history was taken have no end yet.
+            Drive::Finished(_) | Drive::LocalActivities(_) => Ok(()),
+            Drive::NeedsHistory => Err(ReplayError::BadHistory {
+                reason: "it ends before its time".to_owned(),
+            }),
+        }
+    };
+    panic::catch(replay).unwrap_or_else(|panic| {
+        Err(ReplayError::TaskFailed {
+            message: panic.to_string(),
+        })
+    })
+}
