@@ -35,7 +35,7 @@
 //! // Both call forms: by the marker, as callers of activities do, and as the plain function.
 //! let _ = (compose, word_count, Payments::charge);
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 //! let payments = Payments { gateway: "acme".into() };
 //! assert_eq!(payments.charge(7).await.map_err(activity::Error::into_inner)?, "acme charged for order 7");
 //! # Ok(())

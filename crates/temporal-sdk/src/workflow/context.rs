@@ -194,7 +194,8 @@ impl Context {
         ExecuteChildWorkflow::new(self.start_child_workflow(workflow, input, options))
     }
 
-    /// Starts a child workflow. Awaiting it gives a [`ChildWorkflowHandle`] once the server started it.
+    /// Starts a child workflow. Awaiting it gives a [`ChildWorkflowHandle`](super::ChildWorkflowHandle) once the server
+    /// started it.
     pub fn start_child_workflow<R: WorkflowRef>(
         &self,
         workflow: R,

@@ -3,7 +3,7 @@
 //! [`Engine`] is a plain value. It reads no clock, draws no randomness from outside and never waits: a call that has to
 //! wait (a poll, a long poll for history, a query, an update) stays inside until [`Engine::poll_answer`] yields its answer.
 //!
-//! A run is a [`state`] that changes only by applying records, through one function. A `Turn` is work on one run: it
+//! A run is a `state` that changes only by applying records, through one function. A `Turn` is work on one run: it
 //! reads the state, writes records, and keeps timers and task queues in line with it. What one run's turn means for
 //! others (a child starts, a parent is told, a signal travels) is an `Effect`, done right after the turn.
 
