@@ -36,6 +36,7 @@ mod task;
 pub use command::*;
 pub use completion::*;
 pub use error::*;
+pub use history::{History, HistoryJsonError};
 pub use job::*;
 pub use run::WorkflowRun;
 pub use task::*;

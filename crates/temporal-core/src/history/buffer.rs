@@ -45,29 +45,34 @@ impl EventBuffer {
         self.extend(events, more)
     }
 
-    pub(crate) fn extend(&mut self, events: Vec<HistoryEvent>, more: bool) -> Result<(), RunError> {
+    /// Adds a page.
+    pub(crate) fn extend(&mut self, mut events: Vec<HistoryEvent>, more: bool) -> Result<(), RunError> {
         self.more = more;
-        self.events.reserve(events.len());
-        for event in events {
-            let expected = self.events.back().map_or(self.taken, |last| last.event_id) + 1;
-            if event.event_id < expected && self.events.is_empty() {
-                continue;
-            }
-            if event.event_id != expected {
-                return Err(if self.events.is_empty() {
-                    RunError::CacheMismatch {
-                        task_starts_after: event.event_id - 1,
-                        run_stands_at: self.taken,
-                    }
-                } else {
-                    RunError::BadHistory(format!(
-                        "event {} follows event {}: fetch the history again",
-                        event.event_id,
-                        expected - 1
-                    ))
+        let expected = self.events.back().map_or(self.taken, |last| last.event_id) + 1;
+        if self.events.is_empty() {
+            let known = events.iter().take_while(|event| event.event_id < expected).count();
+            events.drain(..known);
+            if let Some(first) = events.first().filter(|first| first.event_id != expected) {
+                return Err(RunError::CacheMismatch {
+                    task_starts_after: first.event_id - 1,
+                    run_stands_at: self.taken,
                 });
             }
-            self.events.push_back(event);
+        }
+        if let Some((event, after)) = events
+            .iter()
+            .zip(expected..)
+            .find(|(event, expected)| event.event_id != *expected)
+            .map(|(event, expected)| (event.event_id, expected - 1))
+        {
+            return Err(RunError::BadHistory(format!(
+                "event {event} follows event {after}: fetch the history again"
+            )));
+        }
+        if self.events.is_empty() {
+            self.events = events.into();
+        } else {
+            self.events.extend(events);
         }
         Ok(())
     }
@@ -94,10 +99,13 @@ impl EventBuffer {
         self.events.get(index)
     }
 
-    pub(crate) fn pop(&mut self) -> Option<HistoryEvent> {
-        let event = self.events.pop_front()?;
-        self.taken = event.event_id;
-        Some(event)
+    /// Lets the first events go.
+    pub(crate) fn advance(&mut self, events: usize) {
+        let events = events.min(self.events.len());
+        if let Some(last) = events.checked_sub(1).and_then(|last| self.events.get(last)) {
+            self.taken = last.event_id;
+        }
+        self.events.drain(..events);
     }
 
     /// Whether everything behind the `WorkflowTaskCompleted` in front, up to the last command event, is here.

@@ -2,6 +2,8 @@
 
 mod buffer;
 mod describe;
+mod json;
 
 pub(crate) use buffer::{EventBuffer, Scan};
 pub(crate) use describe::{describe, is_command_event, keys};
+pub use json::{History, HistoryJsonError};

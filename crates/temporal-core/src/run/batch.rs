@@ -8,6 +8,7 @@ use crate::{Job, RunError};
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::mem::take;
 use temporal_protos::api::history::v1::HistoryEvent;
 use temporal_protos::api::history::v1::history_event::Attributes;
 use temporal_protos::api::protocol::v1::{Message, message::SequencingId};
@@ -39,8 +40,10 @@ impl WorkflowRun {
         self.phase = Phase::Running {
             recorded: commands.is_some(),
         };
-        for _ in 0..events {
-            let Some(event) = self.history.pop() else { break };
+        // Out of the way while its events change the rest of the run; a failed run needs it no more.
+        let mut history = take(&mut self.history);
+        for index in 0..events {
+            let Some(event) = history.get_mut(index) else { break };
             while updates
                 .front()
                 .is_some_and(|update| update.sequencing_event_id < event.event_id)
@@ -48,11 +51,13 @@ impl WorkflowRun {
                 self.receive_next(&mut updates)?;
             }
             self.position.started = event.event_id;
-            if !belongs_to_task(&event) {
+            if !belongs_to_task(event) {
                 self.position.before_task = event.event_id;
             }
             self.apply_event(event)?;
         }
+        history.advance(events);
+        self.history = history;
         while !updates.is_empty() {
             self.receive_next(&mut updates)?;
         }
@@ -130,7 +135,7 @@ impl WorkflowRun {
     /// The updates that came with the task.
     fn messages(&mut self) -> Result<VecDeque<Arriving>, RunError> {
         let mut updates = VecDeque::new();
-        for message in core::mem::take(&mut self.task.messages) {
+        for message in take(&mut self.task.messages) {
             updates.push_back(Arriving::read(message)?);
         }
         updates

@@ -11,6 +11,7 @@ use crate::output::CommandKey;
 use crate::{Nondeterminism, RunError};
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::mem::take;
 use temporal_protos::api::history::v1::history_event::Attributes;
 use temporal_protos::api::history::v1::{HistoryEvent, MarkerRecordedEventAttributes};
 
@@ -27,56 +28,63 @@ enum Fit {
 impl WorkflowRun {
     /// Takes `WorkflowTaskCompleted` and the command events behind it out of the history.
     pub(super) fn confirm(&mut self) -> Result<(), RunError> {
-        let Some(completed) = self.history.pop() else {
-            return Ok(());
-        };
-        let mut last_event_id = completed.event_id;
-        if let Some(Attributes::WorkflowTaskCompletedEventAttributes(completed)) = &completed.attributes {
+        if let Some(Attributes::WorkflowTaskCompletedEventAttributes(completed)) =
+            self.history.front().and_then(|event| event.attributes.as_ref())
+        {
             self.flags.observe(completed.sdk_metadata.as_ref());
         }
+        // Out of the way while its events change the rest of the run; a failed run needs it no more.
+        let mut history = take(&mut self.history);
+        let mut events = 1;
         let mut skipped_patch = false;
-        while self.history.front().is_some_and(is_command_event) {
-            let Some(mut event) = self.history.pop() else { break };
-            last_event_id = event.event_id;
-            let patch_attributes = is_patch_attributes(&event);
-            if let Some(CommandKey::PatchAttributes(_)) = self.out.expected() {
-                // History may lack it: older SDKs did not write it, and long ones are left out.
-                self.out.confirmed();
-                if patch_attributes {
-                    continue;
-                }
-            }
-            if core::mem::take(&mut skipped_patch) && patch_attributes {
-                continue;
-            }
-            match self.fit(&mut event) {
-                Fit::Confirms => self.out.confirmed(),
-                Fit::Skips => skipped_patch = true,
-                Fit::Contradicts(differences) => {
-                    return Err(RunError::Nondeterminism(Nondeterminism {
-                        event_id: event.event_id,
-                        found: describe(&event),
-                        expected: self
-                            .out
-                            .expected()
-                            .map_or_else(|| "nothing".into(), |key| self.describe_command(key)),
-                        details: differences.0,
-                    }));
-                }
-            }
+        while let Some(event) = history.get_mut(events).filter(|event| is_command_event(event)) {
+            self.confirm_by(event, &mut skipped_patch)?;
+            events += 1;
         }
+        history.advance(events);
+        self.history = history;
         while let Some(CommandKey::PatchAttributes(_)) = self.out.expected() {
             self.out.confirmed();
         }
         match self.out.expected() {
             None => Ok(()),
             Some(key) => Err(RunError::Nondeterminism(Nondeterminism {
-                event_id: self.history.front().map_or(last_event_id, |event| event.event_id),
+                event_id: self
+                    .history
+                    .front()
+                    .map_or(self.history.taken(), |event| event.event_id),
                 found: self.history.front().map_or_else(|| "nothing".into(), describe),
                 expected: self.describe_command(key),
                 details: String::new(),
             })),
         }
+    }
+
+    fn confirm_by(&mut self, event: &mut HistoryEvent, skipped_patch: &mut bool) -> Result<(), RunError> {
+        if let Some(CommandKey::PatchAttributes(_)) = self.out.expected() {
+            // History may lack it: older SDKs did not write it, and long ones are left out.
+            self.out.confirmed();
+            if is_patch_attributes(event) {
+                return Ok(());
+            }
+        }
+        if take(skipped_patch) && is_patch_attributes(event) {
+            return Ok(());
+        }
+        match self.fit(event) {
+            Fit::Confirms => self.out.confirmed(),
+            Fit::Skips => *skipped_patch = true,
+            Fit::Contradicts(differences) => {
+                let expected = self.out.expected();
+                return Err(RunError::Nondeterminism(Nondeterminism {
+                    event_id: event.event_id,
+                    found: describe(event),
+                    expected: expected.map_or_else(|| "nothing".into(), |key| self.describe_command(key)),
+                    details: differences.0,
+                }));
+            }
+        }
+        Ok(())
     }
 
     fn fit(&mut self, event: &mut HistoryEvent) -> Fit {
@@ -109,7 +117,7 @@ impl WorkflowRun {
                         .get(seq.0)
                         .map_or(Ok(()), |activity| activity.check_scheduled(seq, e));
                     if checked.is_ok() {
-                        let id = core::mem::take(&mut e.activity_id);
+                        let id = take(&mut e.activity_id);
                         operations
                             .activities
                             .step(seq.0, |activity| activity.scheduled(event_id, id));

@@ -10,6 +10,7 @@ use crate::seed::random_seed;
 use crate::{Initialize, Job, RunError, SignalReceived};
 use alloc::boxed::Box;
 use alloc::format;
+use core::mem::take;
 use core::time::Duration;
 use temporal_protos::api::common::v1::WorkflowExecution;
 use temporal_protos::api::enums::v1::WorkflowTaskFailedCause;
@@ -18,9 +19,9 @@ use temporal_protos::api::history::v1::{HistoryEvent, WorkflowExecutionStartedEv
 use temporal_protos::api::update::v1::Request;
 
 impl WorkflowRun {
-    pub(super) fn apply_event(&mut self, event: HistoryEvent) -> Result<(), RunError> {
+    /// Applies one event, and takes its content out of it.
+    pub(super) fn apply_event(&mut self, event: &mut HistoryEvent) -> Result<(), RunError> {
         let event_id = event.event_id;
-        let time = since_epoch(event.event_time.as_ref());
         if event_id == 1
             && !matches!(
                 event.attributes,
@@ -29,25 +30,27 @@ impl WorkflowRun {
         {
             return Err(RunError::BadHistory(format!(
                 "it begins with {} instead of WorkflowExecutionStarted",
-                describe(&event)
+                describe(event)
             )));
         }
-        let may_ignore = event.worker_may_ignore;
-        let event_type = event.event_type;
-        let Some(attributes) = event.attributes else {
-            return unknown_event(event_id, event_type, may_ignore);
+        let Some(attributes) = &mut event.attributes else {
+            return unknown_event(event);
         };
         match attributes {
-            Attributes::WorkflowExecutionStartedEventAttributes(started) => self.initialize(started, time),
+            Attributes::WorkflowExecutionStartedEventAttributes(started) => {
+                self.initialize(take(started), since_epoch(event.event_time.as_ref()));
+            }
             Attributes::WorkflowExecutionSignaledEventAttributes(signal) => self.out.job(Job::Signal(SignalReceived {
-                name: signal.signal_name,
-                arguments: arguments(signal.input),
-                header: header_fields(signal.header),
-                identity: signal.identity,
+                name: take(&mut signal.signal_name),
+                arguments: arguments(signal.input.take()),
+                header: header_fields(signal.header.take()),
+                identity: take(&mut signal.identity),
             })),
             Attributes::WorkflowExecutionCancelRequestedEventAttributes(request) => {
                 if !core::mem::replace(&mut self.position.cancel_requested, true) {
-                    self.out.job(Job::CancelRequested { reason: request.cause });
+                    self.out.job(Job::CancelRequested {
+                        reason: take(&mut request.cause),
+                    });
                 }
             }
             Attributes::WorkflowTaskFailedEventAttributes(failed) => {
@@ -56,10 +59,10 @@ impl WorkflowRun {
                 }
             }
             Attributes::WorkflowPropertiesModifiedExternallyEventAttributes(modified) => {
-                self.operations.properties.memo_modified(modified.upserted_memo);
+                self.operations.properties.memo_modified(modified.upserted_memo.take());
             }
             Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(admitted) => {
-                if let Some(request) = admitted.request {
+                if let Some(request) = admitted.request.take() {
                     self.admit(event_id, request);
                 }
             }
@@ -76,27 +79,27 @@ impl WorkflowRun {
     }
 
     /// Events of activities, children, external workflows and Nexus operations.
-    fn apply_operation(&mut self, event_id: i64, attributes: Attributes) -> Result<(), RunError> {
+    fn apply_operation(&mut self, event_id: i64, attributes: &mut Attributes) -> Result<(), RunError> {
         match attributes {
             Attributes::ActivityTaskCompletedEventAttributes(a) => {
                 let attempt = Attempt {
                     started_event_id: a.started_event_id,
-                    identity: a.identity,
+                    identity: take(&mut a.identity),
                 };
                 self.close_activity(
                     event_id,
                     a.scheduled_event_id,
                     attempt,
-                    ActivityClosed::Completed(a.result),
+                    ActivityClosed::Completed(a.result.take()),
                 )?;
             }
             Attributes::ActivityTaskFailedEventAttributes(a) => {
                 let attempt = Attempt {
                     started_event_id: a.started_event_id,
-                    identity: a.identity,
+                    identity: take(&mut a.identity),
                 };
                 let closed = ActivityClosed::Failed {
-                    failure: a.failure,
+                    failure: a.failure.take(),
                     retry_state: a.retry_state,
                 };
                 self.close_activity(event_id, a.scheduled_event_id, attempt, closed)?;
@@ -107,7 +110,7 @@ impl WorkflowRun {
                     ..Attempt::default()
                 };
                 let closed = ActivityClosed::TimedOut {
-                    failure: a.failure,
+                    failure: a.failure.take(),
                     retry_state: a.retry_state,
                 };
                 self.close_activity(event_id, a.scheduled_event_id, attempt, closed)?;
@@ -115,13 +118,13 @@ impl WorkflowRun {
             Attributes::ActivityTaskCanceledEventAttributes(a) => {
                 let attempt = Attempt {
                     started_event_id: a.started_event_id,
-                    identity: a.identity,
+                    identity: take(&mut a.identity),
                 };
                 self.close_activity(
                     event_id,
                     a.scheduled_event_id,
                     attempt,
-                    ActivityClosed::Canceled(a.details),
+                    ActivityClosed::Canceled(a.details.take()),
                 )?;
             }
             Attributes::StartChildWorkflowExecutionFailedEventAttributes(c) => {
@@ -135,24 +138,24 @@ impl WorkflowRun {
             Attributes::ChildWorkflowExecutionStartedEventAttributes(c) => {
                 if let Some(&Operation::Child(seq)) = self.operations.by_event.get(&c.initiated_event_id) {
                     let out = &mut self.out;
-                    let run_id = run_id(c.workflow_execution);
+                    let run_id = run_id(c.workflow_execution.take());
                     self.operations
                         .children
                         .step(seq.0, |child| child.started(seq, event_id, run_id, out));
                 }
             }
             Attributes::ChildWorkflowExecutionCompletedEventAttributes(c) => {
-                self.close_child(event_id, c.initiated_event_id, ChildClosed::Completed(c.result))?;
+                self.close_child(event_id, c.initiated_event_id, ChildClosed::Completed(c.result.take()))?;
             }
             Attributes::ChildWorkflowExecutionFailedEventAttributes(c) => {
                 let closed = ChildClosed::Failed {
-                    failure: c.failure,
+                    failure: c.failure.take(),
                     retry_state: c.retry_state,
                 };
                 self.close_child(event_id, c.initiated_event_id, closed)?;
             }
             Attributes::ChildWorkflowExecutionCanceledEventAttributes(c) => {
-                self.close_child(event_id, c.initiated_event_id, ChildClosed::Canceled(c.details))?;
+                self.close_child(event_id, c.initiated_event_id, ChildClosed::Canceled(c.details.take()))?;
             }
             Attributes::ChildWorkflowExecutionTimedOutEventAttributes(c) => {
                 self.close_child(
@@ -183,27 +186,27 @@ impl WorkflowRun {
         Ok(())
     }
 
-    fn apply_nexus(&mut self, event_id: i64, attributes: Attributes) -> Result<(), RunError> {
+    fn apply_nexus(&mut self, event_id: i64, attributes: &mut Attributes) -> Result<(), RunError> {
         match attributes {
             Attributes::NexusOperationStartedEventAttributes(n) => {
                 if let Some(&Operation::Nexus(seq)) = self.operations.by_event.get(&n.scheduled_event_id) {
                     let out = &mut self.out;
                     self.operations
                         .nexus
-                        .step(seq.0, |nexus| nexus.started(seq, n.operation_token, out));
+                        .step(seq.0, |nexus| nexus.started(seq, take(&mut n.operation_token), out));
                 }
             }
             Attributes::NexusOperationCompletedEventAttributes(n) => {
-                self.close_nexus(n.scheduled_event_id, NexusClosed::Completed(n.result));
+                self.close_nexus(n.scheduled_event_id, NexusClosed::Completed(n.result.take()));
             }
             Attributes::NexusOperationFailedEventAttributes(n) => {
-                self.close_nexus(n.scheduled_event_id, NexusClosed::Failed(n.failure));
+                self.close_nexus(n.scheduled_event_id, NexusClosed::Failed(n.failure.take()));
             }
             Attributes::NexusOperationTimedOutEventAttributes(n) => {
-                self.close_nexus(n.scheduled_event_id, NexusClosed::Failed(n.failure));
+                self.close_nexus(n.scheduled_event_id, NexusClosed::Failed(n.failure.take()));
             }
             Attributes::NexusOperationCanceledEventAttributes(n) => {
-                self.close_nexus(n.scheduled_event_id, NexusClosed::Canceled(n.failure));
+                self.close_nexus(n.scheduled_event_id, NexusClosed::Canceled(n.failure.take()));
             }
             Attributes::NexusOperationCancelRequestCompletedEventAttributes(n) => {
                 self.nexus_cancel_delivered(n.scheduled_event_id);
@@ -351,7 +354,7 @@ fn run_id(execution: Option<WorkflowExecution>) -> alloc::string::String {
 }
 
 /// Events that say nothing to a workflow pass; the record of a command has no business here.
-fn check_stray(event_id: i64, attributes: Attributes) -> Result<(), RunError> {
+fn check_stray(event_id: i64, attributes: &Attributes) -> Result<(), RunError> {
     match attributes {
         Attributes::WorkflowTaskScheduledEventAttributes(_)
         | Attributes::WorkflowTaskStartedEventAttributes(_)
@@ -371,11 +374,12 @@ fn check_stray(event_id: i64, attributes: Attributes) -> Result<(), RunError> {
     }
 }
 
-fn unknown_event(event_id: i64, event_type: i32, may_ignore: bool) -> Result<(), RunError> {
-    if may_ignore {
+fn unknown_event(event: &HistoryEvent) -> Result<(), RunError> {
+    if event.worker_may_ignore {
         return Ok(());
     }
     Err(RunError::BadHistory(format!(
-        "event {event_id} is of the unknown type {event_type}: a newer version of this SDK may know it"
+        "event {} is of the unknown type {}: a newer version of this SDK may know it",
+        event.event_id, event.event_type
     )))
 }

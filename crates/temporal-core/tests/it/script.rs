@@ -1,7 +1,7 @@
 //! A tiny workflow runtime: enough to write workflow code for tests as async functions.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -75,15 +75,15 @@ impl Script {
 
 #[derive(Default)]
 struct Inbox {
-    timers: HashMap<TimerSeq, ()>,
-    activities: HashMap<ActivitySeq, Resolution>,
-    locals: HashMap<LocalActivitySeq, Resolution>,
-    child_starts: HashMap<ChildSeq, ChildStart>,
-    children: HashMap<ChildSeq, Resolution>,
-    signals_sent: HashMap<SignalExternalSeq, Result<(), Failure>>,
-    cancels_sent: HashMap<CancelExternalSeq, Result<(), Failure>>,
-    nexus_starts: HashMap<NexusSeq, Result<Option<String>, Failure>>,
-    nexus: HashMap<NexusSeq, Resolution>,
+    timers: BTreeMap<TimerSeq, ()>,
+    activities: BTreeMap<ActivitySeq, Resolution>,
+    locals: BTreeMap<LocalActivitySeq, Resolution>,
+    child_starts: BTreeMap<ChildSeq, ChildStart>,
+    children: BTreeMap<ChildSeq, Resolution>,
+    signals_sent: BTreeMap<SignalExternalSeq, Result<(), Failure>>,
+    cancels_sent: BTreeMap<CancelExternalSeq, Result<(), Failure>>,
+    nexus_starts: BTreeMap<NexusSeq, Result<Option<String>, Failure>>,
+    nexus: BTreeMap<NexusSeq, Resolution>,
     signals: BTreeMap<String, VecDeque<SignalReceived>>,
     cancelled: bool,
     seeds: Vec<u64>,
