@@ -155,17 +155,26 @@ pub enum ChildStart {
     Cancelled(Failure),
 }
 
+/// A pause between two attempts of a local activity that a timer has to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalActivityBackoff {
+    /// How long it is.
+    pub duration: core::time::Duration,
+    /// Number of the attempt that failed.
+    pub failed_attempt: u32,
+}
+
 /// The outcome of a local activity's run, handed in with `handle_local_activity`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LocalActivityOutcome {
     /// It returned a result.
     Completed(Option<Payload>),
-    /// It failed for good (no retry is left); `retry_after` = a back-off too long to hold the task: the run makes it a timer.
+    /// It failed for good (no retry is left), unless there is a `backoff`.
     Failed {
         /// The application failure.
         failure: Failure,
-        /// Back-off to be spent as a timer before the next attempt.
-        retry_after: Option<core::time::Duration>,
+        /// The pause before the next attempt, when it is too long to hold the task: the workflow makes it a timer.
+        backoff: Option<LocalActivityBackoff>,
     },
     /// It was cancelled.
     Cancelled(Failure),

@@ -269,6 +269,10 @@ impl LocalActivities {
     /// Resolves the next local activity that ended, in the order of their ends. Whether there was one.
     pub(crate) fn resolve_next(&mut self, now: Duration, out: &mut Output) -> bool {
         while let Some((seq, outcome)) = self.outcomes.pop_front() {
+            let failed_attempt = match &outcome {
+                LocalActivityOutcome::Failed { backoff, .. } => backoff.map(|backoff| backoff.failed_attempt),
+                _ => None,
+            };
             let (content, resolve): (Content, fn(&Identity, Content) -> Resolution) = match outcome {
                 LocalActivityOutcome::Completed(result) => (
                     Content {
@@ -277,10 +281,10 @@ impl LocalActivities {
                     },
                     |_, content| Resolution::Completed(content.result),
                 ),
-                LocalActivityOutcome::Failed { failure, retry_after } => (
+                LocalActivityOutcome::Failed { failure, backoff } => (
                     Content {
                         failure: Some(failure),
-                        backoff: retry_after,
+                        backoff: backoff.map(|backoff| backoff.duration),
                         ..Content::default()
                     },
                     Identity::failed,
@@ -310,7 +314,7 @@ impl LocalActivities {
                 backoff: content.backoff,
                 complete_time: now,
             };
-            if self.resolve(seq, content, |identity| resolve(identity, told), out) {
+            if self.resolve(seq, failed_attempt, content, |identity| resolve(identity, told), out) {
                 return true;
             }
         }
@@ -331,7 +335,8 @@ impl LocalActivities {
                 ..Content::default()
             }),
         };
-        self.resolve(seq, Content::default(), told, out)
+        let attempt = Some(data.attempt).filter(|attempt| *attempt > 0);
+        self.resolve(seq, attempt, Content::default(), told, out)
     }
 
     /// Whether a marker of this number would resolve something.
@@ -345,6 +350,7 @@ impl LocalActivities {
     fn resolve(
         &mut self,
         seq: LocalActivitySeq,
+        attempt: Option<u32>,
         content: Content,
         told: impl FnOnce(&Identity) -> Resolution,
         out: &mut Output,
@@ -352,11 +358,12 @@ impl LocalActivities {
         let Self { table, unresolved, .. } = self;
         let mut resolved = false;
         table.step(seq.0, |local| {
-            let identity = match local {
+            let mut identity = match local {
                 Local::Fresh(scheduled) | Local::Offered(scheduled) => Box::new(scheduled.identity),
                 Local::Running(identity) => identity,
                 Local::Resolved(..) | Local::Sent(_) => return Some(local),
             };
+            identity.attempt = attempt.unwrap_or(identity.attempt);
             *unresolved -= 1;
             resolved = true;
             out.command(CommandKey::LocalActivityMarker(seq));

@@ -47,7 +47,7 @@ fn fails() {
     .local(|_| {
         Some(LocalActivityOutcome::Failed {
             failure: failure("not found"),
-            retry_after: None,
+            backoff: None,
         })
     });
     let mut h = HistoryBuilder::new();
@@ -171,7 +171,7 @@ fn long_back_off_becomes_a_timer() {
         else {
             panic!()
         };
-        assert_eq!((backoff, attempt), (Duration::from_secs(60), 2));
+        assert_eq!((backoff, attempt), (Duration::from_secs(60), 4));
         assert_eq!(original_schedule_time.as_secs() as i64, EPOCH + 3);
         ctx.sleep(backoff.as_secs()).await;
         let command = ScheduleLocalActivity {
@@ -187,7 +187,10 @@ fn long_back_off_becomes_a_timer() {
         Some(match command.attempt {
             1 => LocalActivityOutcome::Failed {
                 failure: failure("busy"),
-                retry_after: Some(Duration::from_secs(60)),
+                backoff: Some(LocalActivityBackoff {
+                    duration: Duration::from_secs(60),
+                    failed_attempt: 3,
+                }),
             },
             _ => LocalActivityOutcome::Completed(None),
         })

@@ -14,7 +14,9 @@ use temporal_client::protos::api::enums::v1::TimeoutType;
 use temporal_client::protos::api::failure::v1::failure::FailureInfo;
 use temporal_client::protos::api::failure::v1::{CanceledFailureInfo, Failure, TimeoutFailureInfo};
 use temporal_client::{Priority, RetryPolicy};
-use temporal_core::{LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq, ScheduleLocalActivity};
+use temporal_core::{
+    LocalActivityBackoff, LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq, ScheduleLocalActivity,
+};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -149,7 +151,11 @@ impl LocalRun {
             .original_schedule_time
             .and_then(|time| SystemTime::UNIX_EPOCH.checked_add(time))
             .unwrap_or_else(SystemTime::now);
-        let used = SystemTime::now().duration_since(scheduled_time).unwrap_or_default();
+        // A first attempt begins now, whatever the server's clock says.
+        let used = match command.attempt {
+            0 | 1 => Duration::ZERO,
+            _ => SystemTime::now().duration_since(scheduled_time).unwrap_or_default(),
+        };
         let deadline = command
             .schedule_to_close_timeout
             .and_then(|timeout| Instant::now().checked_add(timeout.saturating_sub(used)));
@@ -182,7 +188,11 @@ impl LocalRun {
                 return failed(failure, None);
             }
             if pause > self.threshold {
-                return failed(failure, Some(pause));
+                let backoff = LocalActivityBackoff {
+                    duration: pause,
+                    failed_attempt: number,
+                };
+                return failed(failure, Some(backoff));
             }
             tokio::select! {
                 biased;
@@ -300,8 +310,8 @@ impl LocalRun {
     }
 }
 
-fn failed(failure: Failure, retry_after: Option<Duration>) -> LocalActivityOutcome {
-    LocalActivityOutcome::Failed { failure, retry_after }
+fn failed(failure: Failure, backoff: Option<LocalActivityBackoff>) -> LocalActivityOutcome {
+    LocalActivityOutcome::Failed { failure, backoff }
 }
 
 /// Ends after the time; never, if there is none.
