@@ -123,9 +123,10 @@ impl WorkflowRun {
         }
         let only_query = task.started_event_id == 0;
         let goes_on_after = task.previous_started_event_id;
-        if self.phase == Phase::Idle && goes_on_after == self.position.started || only_query && goes_on_after == 0 {
+        let idle = self.phase == Phase::Idle;
+        if idle && (goes_on_after == self.position.started || only_query && goes_on_after == 0) {
             // Where the run stands.
-        } else if self.phase == Phase::Idle && self.is_forgotten(goes_on_after) {
+        } else if idle && self.is_forgotten(goes_on_after) {
             self.history.rewind(self.position.before_task);
             self.position.started = self.position.previous;
             self.position.unconfirmed = false;
@@ -138,9 +139,13 @@ impl WorkflowRun {
         self.begin(task)
     }
 
-    /// Whether the server forgot the last task (a speculative one, whose updates were all rejected).
+    /// Whether the server forgot the last task (a speculative one, whose updates were all rejected). The first task of a
+    /// run is none: what comes before it is applied before the main function is polled.
     fn is_forgotten(&self, goes_on_after: i64) -> bool {
-        self.position.unconfirmed && self.position.discardable && goes_on_after == self.position.previous
+        self.position.unconfirmed
+            && self.position.discardable
+            && goes_on_after == self.position.previous
+            && goes_on_after != 0
     }
 
     fn begin(&mut self, task: WorkflowTask) -> Result<(), RunError> {

@@ -256,6 +256,11 @@ impl LocalActivities {
         self.fresh.clear();
         self.offered.clear();
         self.outcomes.clear();
+        let running = self
+            .table
+            .iter()
+            .filter(|(_, local)| matches!(local, Local::Running(_)));
+        self.cancels.extend(running.map(|(seq, _)| LocalActivitySeq(seq)));
     }
 
     pub(crate) fn is_waiting(&self) -> bool {

@@ -45,6 +45,12 @@ impl<M> Table<M> {
         self.machines.get(&seq)?.as_ref()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &M)> {
+        self.machines
+            .iter()
+            .filter_map(|(seq, machine)| Some((*seq, machine.as_ref()?)))
+    }
+
     /// Moves a machine to its next state; `None` ends it. An unknown number does nothing.
     pub(crate) fn step(&mut self, seq: u32, transition: impl FnOnce(M) -> Option<M>) {
         let Entry::Occupied(mut entry) = self.machines.entry(seq) else {

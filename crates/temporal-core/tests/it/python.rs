@@ -147,11 +147,14 @@ fn local_activities() {
         Some(match (command.activity_type.as_str(), command.attempt) {
             ("fail", _) => LocalActivityOutcome::Failed {
                 failure: failure("no"),
-                retry_after: None,
+                backoff: None,
             },
             ("flaky", 1) => LocalActivityOutcome::Failed {
                 failure: failure("not yet"),
-                retry_after: Some(Duration::from_secs(2)),
+                backoff: Some(LocalActivityBackoff {
+                    duration: Duration::from_secs(2),
+                    failed_attempt: 1,
+                }),
             },
             ("hang", _) => return None,
             _ => LocalActivityOutcome::Completed(Some(json("local"))),
