@@ -52,6 +52,8 @@ pub(crate) struct LocalActivities {
     outcomes: VecDeque<(LocalActivitySeq, LocalActivityOutcome)>,
     /// Neither resolved nor cancelled.
     unresolved: usize,
+    /// The run closed.
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -253,6 +255,7 @@ impl LocalActivities {
 
     /// The run closed: nobody needs the rest.
     pub(crate) fn close(&mut self) {
+        self.closed = true;
         self.fresh.clear();
         self.offered.clear();
         self.outcomes.clear();
@@ -268,7 +271,9 @@ impl LocalActivities {
     }
 
     pub(crate) fn outcome(&mut self, seq: LocalActivitySeq, outcome: LocalActivityOutcome) {
-        self.outcomes.push_back((seq, outcome));
+        if !self.closed {
+            self.outcomes.push_back((seq, outcome));
+        }
     }
 
     /// Resolves the next local activity that ended, in the order of their ends. Whether there was one.
