@@ -299,7 +299,7 @@ impl Engine {
             closing,
         };
         let first_run = run.first_run_id.clone();
-        let Some(parent_key) = self.shared.index.by_run_id(parent.run_id) else {
+        let Some(parent_key) = self.after_resets(parent.run_id) else {
             return;
         };
         self.turn(parent_key, |turn| {
@@ -311,7 +311,14 @@ impl Engine {
     pub(super) fn close_children(&mut self, key: RunKey) {
         let Some(run) = self.runs.get(&key) else { return };
         let parent = run.execution();
-        let children: Vec<Child> = run.children.values().map(|child| (**child).clone()).collect();
+        // Children that the run shares with the one it was reset to go on under that one.
+        let heir = run
+            .reset_to
+            .and_then(|run_id| self.shared.index.by_run_id(run_id))
+            .and_then(|key| self.runs.get(&key));
+        let inherited = |id: &i64| heir.is_some_and(|heir| heir.children.contains_key(id));
+        let own = run.children.iter().filter(|(id, _)| !inherited(id));
+        let children: Vec<Child> = own.map(|(_, child)| (**child).clone()).collect();
         for child in children {
             let Some(first_run) = child.run_id else { continue };
             let Some(current) = self.shared.index.current(child.namespace, &child.workflow_id) else {

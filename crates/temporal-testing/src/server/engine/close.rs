@@ -301,13 +301,16 @@ impl Turn<'_> {
 impl Engine {
     /// Tells the parent and the children of a closed run.
     pub(super) fn after_close(&mut self, key: RunKey) {
+        if let Some(run) = self.runs.get(&key) {
+            self.shared.index.closed(run);
+        }
         self.tell_parent(key);
         self.close_children(key);
     }
 
     /// Forgets all runs of a namespace.
     pub(super) fn delete_runs_of(&mut self, namespace: super::namespace::NamespaceId) {
-        let keys: Vec<RunKey> = self.shared.index.newest_first(namespace, None).collect();
+        let keys: Vec<RunKey> = self.shared.index.in_list_order(namespace, None).collect();
         for key in keys {
             self.forget(key);
         }

@@ -196,9 +196,7 @@ impl Turn<'_> {
             failure,
             identity: request.identity.clone(),
         };
-        if cause != Cause::UnhandledCommand {
-            self.updates_end_with_task();
-        }
+        self.updates_end_with_task();
         if fatal {
             self.end_failed_task(end);
             self.terminate_run(&text, None, SERVER_IDENTITY, Extras::default());

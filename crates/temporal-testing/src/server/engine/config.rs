@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use temporal_protos::api::enums::v1::IndexedValueType;
 
+use super::super::visibility::AttributeType;
+
 /// How the engine's clock runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum TimeMode {
@@ -46,5 +48,15 @@ impl Default for EngineConfig {
             retention: Duration::from_secs(24 * 3600),
             continue_as_new_interval: Duration::from_secs(1),
         }
+    }
+}
+
+impl EngineConfig {
+    /// The search attributes that every namespace begins with.
+    pub(super) fn custom_search_attributes(&self) -> BTreeMap<String, AttributeType> {
+        let typed = |(name, kind): (&String, &IndexedValueType)| {
+            AttributeType::from_proto(*kind as i32).map(|kind| (name.clone(), kind))
+        };
+        self.search_attributes.iter().filter_map(typed).collect()
     }
 }

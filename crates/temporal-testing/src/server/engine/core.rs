@@ -101,7 +101,12 @@ impl Engine {
         let mut random = Random::new(config.seed);
         let mut namespaces = Namespaces::default();
         for name in &config.namespaces {
-            namespaces.add(random.uuid4(), name, config.retention, config.search_attributes.clone());
+            namespaces.add(
+                random.uuid4(),
+                name,
+                config.retention,
+                config.custom_search_attributes(),
+            );
         }
         Engine {
             runs: HashMap::new(),

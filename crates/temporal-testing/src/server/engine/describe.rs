@@ -146,6 +146,7 @@ fn extended_info(run: &Run) -> w::WorkflowExecutionExtendedInfo {
         run_expiration_time: run.run_expires_at().map(Time::to_proto),
         cancel_requested: run.cancel_requested,
         original_start_time,
+        last_reset_time: run.reset_at.map(Time::to_proto),
         reset_run_id: run.reset_to.map(|id| id.to_string()).unwrap_or_default(),
         request_id_infos: run
             .request_ids

@@ -10,14 +10,12 @@ macro_rules! route {
      now { $($now:ident => $now_fn:ident,)* }
      call_now { $($call_now:ident => $call_now_fn:ident,)* }
      maybe { $($maybe:ident => $maybe_fn:ident,)* }
-     later { $($later:ident => $later_fn:ident,)* }
-     unserved { $($unserved:ident,)* }) => {
+     later { $($later:ident => $later_fn:ident,)* }) => {
         match $request {
             $(Request::$now(request) => $engine.$now_fn(request).map(|response| Some(Response::$now(response))),)*
             $(Request::$call_now(request) => $engine.$call_now_fn($call, request).map(|response| Some(Response::$call_now(response))),)*
             $(Request::$maybe(request) => $engine.$maybe_fn($call, request).map(|response| response.map(Response::$maybe)),)*
             $(Request::$later(request) => $engine.$later_fn($call, request).map(|()| None),)*
-            $(Request::$unserved(_) => Err(Status::unimplemented(concat!(stringify!($unserved), " is not served by the embedded server"))),)*
         }
     };
 }
@@ -57,6 +55,20 @@ impl Engine {
                 RespondActivityTaskFailedById => respond_activity_task_failed_by_id,
                 RespondActivityTaskCanceled => respond_activity_task_canceled,
                 RespondActivityTaskCanceledById => respond_activity_task_canceled_by_id,
+                ResetWorkflowExecution => reset_workflow_execution,
+                PauseActivity => pause_activity,
+                UnpauseActivity => unpause_activity,
+                ResetActivity => reset_activity,
+                UpdateActivityOptions => update_activity_options,
+                ResetStickyTaskQueue => reset_sticky_task_queue,
+                ShutdownWorker => shutdown_worker,
+                RecordWorkerHeartbeat => record_worker_heartbeat,
+                DescribeTaskQueue => describe_task_queue,
+                ListWorkflowExecutions => list_workflow_executions,
+                ListOpenWorkflowExecutions => list_open_workflow_executions,
+                ListClosedWorkflowExecutions => list_closed_workflow_executions,
+                ScanWorkflowExecutions => scan_workflow_executions,
+                CountWorkflowExecutions => count_workflow_executions,
                 LockTimeSkipping => lock_time_skipping,
                 UnlockTimeSkipping => unlock_time_skipping,
                 GetCurrentTime => get_current_time,
@@ -71,28 +83,12 @@ impl Engine {
             later {
                 PollWorkflowTaskQueue => poll_workflow_task_queue,
                 PollActivityTaskQueue => poll_activity_task_queue,
+                ExecuteMultiOperation => execute_multi_operation,
                 UpdateWorkflowExecution => update_workflow_execution,
                 PollWorkflowExecutionUpdate => poll_workflow_execution_update,
                 Sleep => sleep,
                 SleepUntil => sleep_until,
                 UnlockTimeSkippingWithSleep => unlock_time_skipping_with_sleep,
-            }
-            unserved {
-                ExecuteMultiOperation,
-                ResetWorkflowExecution,
-                ListWorkflowExecutions,
-                ListOpenWorkflowExecutions,
-                ListClosedWorkflowExecutions,
-                ScanWorkflowExecutions,
-                CountWorkflowExecutions,
-                PauseActivity,
-                UnpauseActivity,
-                ResetActivity,
-                UpdateActivityOptions,
-                ResetStickyTaskQueue,
-                ShutdownWorker,
-                RecordWorkerHeartbeat,
-                DescribeTaskQueue,
             }
         }
     }

@@ -90,16 +90,3 @@ events! {
     WorkflowExecutionUnpausedEventAttributes => WorkflowExecutionUnpaused, Own;
     WorkflowExecutionTimeSkippingTransitionedEventAttributes => WorkflowExecutionTimeSkippingTransitioned, Own;
 }
-
-/// Whether the event ends its run.
-pub(super) fn closes_run(attributes: &Attributes) -> bool {
-    matches!(
-        attributes,
-        Attributes::WorkflowExecutionCompletedEventAttributes(_)
-            | Attributes::WorkflowExecutionFailedEventAttributes(_)
-            | Attributes::WorkflowExecutionTimedOutEventAttributes(_)
-            | Attributes::WorkflowExecutionCanceledEventAttributes(_)
-            | Attributes::WorkflowExecutionTerminatedEventAttributes(_)
-            | Attributes::WorkflowExecutionContinuedAsNewEventAttributes(_)
-    )
-}

@@ -90,6 +90,18 @@ impl History {
         (first.max(1)..=last.min(self.len())).filter_map(|id| self.event(id))
     }
 
+    /// The events up to `last`, in their batches.
+    pub(super) fn batches(&self, last: i64) -> Vec<Vec<HistoryEvent>> {
+        let mut batches = Vec::new();
+        let mut first = 1;
+        while first <= last {
+            let end = self.batch_end(first).min(last);
+            batches.push(self.events(first, end).collect());
+            first = end + 1;
+        }
+        batches
+    }
+
     /// The id of the last event of the page that begins at `first` and ends with the first whole batch that brings it to
     /// `size` events.
     pub(super) fn page_end(&self, first: i64, size: usize) -> i64 {

@@ -2,22 +2,37 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::super::visibility::Position;
 use super::namespace::NamespaceId;
 use super::run::Run;
 use super::state::RunKey;
 use super::time::Time;
 
-/// Runs by workflow id, by run id, and newest start first.
+/// The place of a run in lists: open ones first, then the last to close; newest start first among them.
+type Row = (NamespaceId, Reverse<Time>, Reverse<Time>, Uuid);
+
+/// Runs by workflow id, by run id, and in the order of lists.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// The runs of each workflow id, oldest first; the last one is the current one.
     workflows: HashMap<(NamespaceId, Arc<str>), BTreeSet<RunKey>>,
     run_ids: HashMap<Uuid, RunKey>,
-    by_start: BTreeSet<(NamespaceId, Reverse<Time>, Reverse<RunKey>)>,
+    rows: BTreeSet<(Row, RunKey)>,
+}
+
+fn row(run: &Run, close_time: Option<Time>) -> (Row, RunKey) {
+    let place = (
+        run.namespace,
+        Reverse(close_time.unwrap_or(Time::MAX)),
+        Reverse(run.start_time),
+        run.run_id,
+    );
+    (place, run.key)
 }
 
 impl Index {
@@ -27,8 +42,14 @@ impl Index {
             .or_default()
             .insert(run.key);
         self.run_ids.insert(run.run_id, run.key);
-        self.by_start
-            .insert((run.namespace, Reverse(run.start_time), Reverse(run.key)));
+        self.rows.insert(row(run, run.close_time));
+    }
+
+    /// A run closed: it stands elsewhere in lists.
+    pub(super) fn closed(&mut self, run: &Run) {
+        if self.rows.remove(&row(run, None)) {
+            self.rows.insert(row(run, run.close_time));
+        }
     }
 
     pub(super) fn remove(&mut self, run: &Run) {
@@ -40,8 +61,8 @@ impl Index {
             }
         }
         self.run_ids.remove(&run.run_id);
-        self.by_start
-            .remove(&(run.namespace, Reverse(run.start_time), Reverse(run.key)));
+        self.rows.remove(&row(run, run.close_time));
+        self.rows.remove(&row(run, None));
     }
 
     /// The newest run of a workflow id.
@@ -56,20 +77,27 @@ impl Index {
         self.run_ids.get(&run_id).copied()
     }
 
-    /// The runs of a namespace, newest start first, behind the one given.
-    pub(super) fn newest_first(
+    /// The runs of a namespace in the order of lists, behind a position.
+    pub(super) fn in_list_order(
         &self,
         namespace: NamespaceId,
-        after: Option<(Time, RunKey)>,
+        after: Option<&Position>,
     ) -> impl Iterator<Item = RunKey> + '_ {
-        use std::ops::Bound::{Excluded, Unbounded};
         let from = match after {
-            Some((start, key)) => Excluded((namespace, Reverse(start), Reverse(key))),
-            None => std::ops::Bound::Included((namespace, Reverse(Time::MAX), Reverse(RunKey(u64::MAX)))),
+            Some(after) => {
+                let close = after.close_time.map_or(Time::MAX, Time::from_nanos);
+                let start = Reverse(Time::from_nanos(after.start_time));
+                let run_id = Uuid::try_parse(&after.run_id).unwrap_or_default();
+                Bound::Excluded(((namespace, Reverse(close), start, run_id), RunKey(u64::MAX)))
+            }
+            None => Bound::Included((
+                (namespace, Reverse(Time::MAX), Reverse(Time::MAX), Uuid::nil()),
+                RunKey(0),
+            )),
         };
-        self.by_start
-            .range((from, Unbounded))
-            .take_while(move |(owner, _, _)| *owner == namespace)
-            .map(|(_, _, key)| key.0)
+        self.rows
+            .range((from, Bound::Unbounded))
+            .take_while(move |((owner, ..), _)| *owner == namespace)
+            .map(|(_, key)| *key)
     }
 }

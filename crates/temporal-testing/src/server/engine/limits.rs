@@ -1,7 +1,6 @@
 //! The real server's limits, so that no request grows this one without bound.
 
-use temporal_protos::api::enums::v1::IndexedValueType;
-
+use super::super::visibility::AttributeType;
 use super::status::Status;
 
 /// A payload, or the payloads of one field, in bytes.
@@ -48,15 +47,14 @@ pub(super) fn check_blob(size: usize) -> Result<(), Status> {
 }
 
 /// How many custom search attributes of a type a namespace may have.
-pub(super) fn search_attributes(kind: IndexedValueType) -> usize {
+pub(super) fn search_attributes(kind: AttributeType) -> usize {
     match kind {
-        IndexedValueType::Unspecified => 0,
-        IndexedValueType::Keyword => 10,
-        IndexedValueType::Text
-        | IndexedValueType::Int
-        | IndexedValueType::Double
-        | IndexedValueType::Bool
-        | IndexedValueType::Datetime
-        | IndexedValueType::KeywordList => 3,
+        AttributeType::Keyword => 10,
+        AttributeType::Text
+        | AttributeType::Int
+        | AttributeType::Double
+        | AttributeType::Bool
+        | AttributeType::Datetime
+        | AttributeType::KeywordList => 3,
     }
 }

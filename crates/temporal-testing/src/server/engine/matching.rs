@@ -127,6 +127,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// The dispatch rate that its workers set, in tasks per second.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.limit.as_ref().map(|limit| limit.rate)
+    }
+
     pub(super) fn backlog(&self) -> usize {
         self.tasks.len()
     }
@@ -153,7 +158,7 @@ pub(super) enum Match {
 /// How long a poller counts as present after its poll ended.
 const RECENT: Duration = Duration::from_secs(10);
 /// How long a poller is reported after it was last seen.
-const REPORTED: Duration = Duration::from_secs(300);
+pub(super) const REPORTED: Duration = Duration::from_secs(300);
 
 /// All task queues.
 #[derive(Debug, Default)]
@@ -247,6 +252,14 @@ impl Matching {
         if let Some(queue) = self.get_mut(id) {
             queue.pollers.retain(|waiting| *waiting != call);
         }
+    }
+
+    /// The tasks of a queue, in order.
+    pub(super) fn works(&self, id: QueueId) -> Vec<Work> {
+        self.get(id)
+            .into_iter()
+            .flat_map(|queue| queue.tasks.values().copied())
+            .collect()
     }
 
     /// Callers that wait now.

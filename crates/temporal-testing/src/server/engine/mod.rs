@@ -10,6 +10,7 @@
 #![expect(deprecated, reason = "fields and policies that older clients still send")]
 
 mod activity;
+mod activity_ops;
 mod activity_rpc;
 mod calls;
 mod child;
@@ -28,11 +29,14 @@ mod history_read;
 mod index;
 mod launch;
 mod limits;
+mod list;
 mod matching;
+mod multi_operation;
 mod namespace;
 mod poll;
 mod query;
 mod random;
+mod reset;
 mod retry;
 pub mod rpc;
 mod run;
@@ -41,6 +45,7 @@ mod signal;
 mod start;
 mod state;
 mod status;
+mod task_queue_rpc;
 mod time;
 mod time_skipping;
 mod timers;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use temporal_protos::api::enums::v1::{ArchivalState, IndexedValueType, NamespaceState};
+use temporal_protos::api::enums::v1::{ArchivalState, NamespaceState};
 use temporal_protos::api::errordetails::v1::{NamespaceAlreadyExistsFailure, NamespaceNotFoundFailure};
 use temporal_protos::api::namespace::v1 as ns;
 use temporal_protos::api::operatorservice::v1 as op;
@@ -12,6 +12,7 @@ use temporal_protos::api::workflowservice::v1 as wf;
 use temporal_protos::prost_types::Duration as ProtoDuration;
 use uuid::Uuid;
 
+use super::super::visibility::{AttributeType, system_attributes as system};
 use super::core::Engine;
 use super::limits;
 use super::search_attributes;
@@ -43,7 +44,7 @@ pub(super) struct Namespace {
     owner_email: String,
     data: BTreeMap<String, String>,
     pub(super) retention: Duration,
-    pub(super) search_attributes: BTreeMap<String, IndexedValueType>,
+    pub(super) search_attributes: BTreeMap<String, AttributeType>,
 }
 
 /// All namespaces.
@@ -59,7 +60,7 @@ impl Namespaces {
         id: Uuid,
         name: &str,
         retention: Duration,
-        search_attributes: BTreeMap<String, IndexedValueType>,
+        search_attributes: BTreeMap<String, AttributeType>,
     ) -> &mut Namespace {
         let id = NamespaceId(id);
         self.ids.insert(name.to_owned(), id);
@@ -184,7 +185,7 @@ impl Engine {
         }
         let retention = check_retention(request.workflow_execution_retention_period.as_ref())?;
         let id = self.shared.random.uuid4();
-        let search_attributes = self.shared.config.search_attributes.clone();
+        let search_attributes = self.shared.config.custom_search_attributes();
         let namespace = self.shared.namespaces.add(id, name, retention, search_attributes);
         namespace.description = request.description;
         namespace.owner_email = request.owner_email;
@@ -353,7 +354,7 @@ impl Engine {
         if let Some(name) = request
             .search_attributes
             .keys()
-            .find(|name| search_attributes::system(name).is_some())
+            .find(|name| search_attributes::is_system(name))
         {
             return Err(Status::invalid_argument(format!(
                 "Search attribute {name} is reserved by system."
@@ -362,16 +363,17 @@ impl Engine {
         let namespace = self.shared.namespaces.find_mut(&request.namespace)?;
         let mut all = namespace.search_attributes.clone();
         for (name, kind) in request.search_attributes {
-            let kind = IndexedValueType::try_from(kind).unwrap_or(IndexedValueType::Unspecified);
+            let limit = |limit: usize, kind: &str| {
+                Status::invalid_argument(format!(
+                    "Unable to create search attributes: cannot have more than {limit} search attribute of type {kind}."
+                ))
+            };
+            let kind = AttributeType::from_proto(kind).ok_or_else(|| limit(0, "Unspecified"))?;
             // An attribute that exists keeps its type, without an error.
             let kind = *all.entry(name).or_insert(kind);
-            let count = all.values().filter(|other| **other == kind).count();
-            let limit = limits::search_attributes(kind);
-            if count > limit {
-                let kind = search_attributes::kind_name(kind);
-                return Err(Status::invalid_argument(format!(
-                    "Unable to create search attributes: cannot have more than {limit} search attribute of type {kind}."
-                )));
+            let most = limits::search_attributes(kind);
+            if all.values().filter(|other| **other == kind).count() > most {
+                return Err(limit(most, kind.name()));
             }
         }
         namespace.search_attributes = all;
@@ -388,7 +390,7 @@ impl Engine {
         if let Some(name) = request
             .search_attributes
             .iter()
-            .find(|name| search_attributes::system(name).is_some())
+            .find(|name| search_attributes::is_system(name))
         {
             return Err(Status::invalid_argument(format!(
                 "Unable to remove non-custom search attributes: {name}."
@@ -410,7 +412,7 @@ impl Engine {
             custom_attributes: namespace
                 .search_attributes
                 .iter()
-                .map(|(name, kind)| (name.clone(), *kind as i32))
+                .map(|(name, kind)| (name.clone(), kind.to_proto() as i32))
                 .collect(),
             system_attributes: system_attributes(),
             storage_schema: BTreeMap::new(),
@@ -440,9 +442,9 @@ impl Engine {
 const SERVER_VERSION: &str = "1.32.0";
 
 fn system_attributes() -> BTreeMap<String, i32> {
-    search_attributes::SYSTEM
+    system()
         .iter()
-        .map(|(name, kind)| ((*name).to_owned(), *kind as i32))
+        .map(|(name, kind)| ((*name).to_owned(), kind.to_proto() as i32))
         .collect()
 }
 

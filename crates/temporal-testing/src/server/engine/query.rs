@@ -148,7 +148,7 @@ impl Turn<'_> {
 
     /// Queries that no workflow task will carry go by themselves.
     pub(super) fn queries_may_go(&mut self) {
-        let ready = self.last_completed_id > 0 && self.task.is_none();
+        let ready = !self.is_open() || (self.last_completed_id > 0 && self.task.is_none());
         if !ready || self.run.live.queries.is_empty() {
             return;
         }
@@ -218,6 +218,15 @@ impl Turn<'_> {
             .is_some_and(|it| it.stage == Stage::Queued { sticky: true });
         if waits {
             self.queue_query(number, false);
+        }
+    }
+
+    /// The run is no longer sticky.
+    pub(super) fn queries_leave_sticky(&mut self) {
+        for (number, stage) in self.query_stages() {
+            if stage == (Stage::Queued { sticky: true }) {
+                self.queue_query(number, false);
+            }
         }
     }
 

@@ -10,7 +10,6 @@ use super::core::Engine;
 use super::events::Attributes;
 use super::limits;
 use super::run::{Extras, Turn};
-use super::state::RunKey;
 use super::status::{Code, Status};
 
 /// The refusal for a run that is over.
@@ -174,17 +173,6 @@ impl Engine {
         self.settle();
         self.forget(key);
         Ok(wf::DeleteWorkflowExecutionResponse {})
-    }
-
-    /// The newest run of a workflow id or the run named, if it is there and open.
-    pub(super) fn open_run(
-        &self,
-        namespace: super::namespace::NamespaceId,
-        execution: &WorkflowExecution,
-    ) -> Option<RunKey> {
-        let run_id = uuid::Uuid::try_parse(&execution.run_id).ok();
-        let key = self.lookup(namespace, &execution.workflow_id, run_id).ok()?;
-        self.runs.get(&key).filter(|run| run.is_open()).map(|run| run.key)
     }
 }
 

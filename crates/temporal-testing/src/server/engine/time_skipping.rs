@@ -21,11 +21,10 @@ pub(super) enum Wake {
 }
 
 impl Engine {
-    fn skipping_clock(&mut self) -> Result<&mut super::clock::Clock, Status> {
+    fn skipping_clock(&mut self, rpc: &str) -> Result<&mut super::clock::Clock, Status> {
         if !self.shared.clock.can_skip() {
-            return Err(Status::unimplemented(
-                "this server does not skip time: start it with time skipping",
-            ));
+            let text = format!("{rpc} is not served: this server does not skip time, start it with time skipping");
+            return Err(Status::unimplemented(text));
         }
         Ok(&mut self.shared.clock)
     }
@@ -34,7 +33,7 @@ impl Engine {
         &mut self,
         _: test::LockTimeSkippingRequest,
     ) -> Result<test::LockTimeSkippingResponse, Status> {
-        self.skipping_clock()?.lock();
+        self.skipping_clock("LockTimeSkipping")?.lock();
         Ok(test::LockTimeSkippingResponse {})
     }
 
@@ -42,12 +41,12 @@ impl Engine {
         &mut self,
         _: test::UnlockTimeSkippingRequest,
     ) -> Result<test::UnlockTimeSkippingResponse, Status> {
-        self.unlock()?;
+        self.unlock("UnlockTimeSkipping")?;
         Ok(test::UnlockTimeSkippingResponse {})
     }
 
-    fn unlock(&mut self) -> Result<(), Status> {
-        if self.skipping_clock()?.unlock() {
+    fn unlock(&mut self, rpc: &str) -> Result<(), Status> {
+        if self.skipping_clock(rpc)?.unlock() {
             return Ok(());
         }
         let text = "time skipping is not locked: an unlock needs a lock before it";
@@ -55,14 +54,14 @@ impl Engine {
     }
 
     pub(super) fn sleep(&mut self, call: Call, request: test::SleepRequest) -> Result<(), Status> {
-        self.skipping_clock()?;
+        self.skipping_clock("Sleep")?;
         let due = self.shared.now + duration(request.duration.as_ref());
         self.sleep_until_due(call, due, Wake::Sleep);
         Ok(())
     }
 
     pub(super) fn sleep_until(&mut self, call: Call, request: test::SleepUntilRequest) -> Result<(), Status> {
-        self.skipping_clock()?;
+        self.skipping_clock("SleepUntil")?;
         let timestamp = request
             .timestamp
             .ok_or_else(|| Status::invalid_argument("Timestamp is not set on request."))?;
@@ -76,7 +75,7 @@ impl Engine {
         request: test::SleepRequest,
     ) -> Result<(), Status> {
         let wait: Duration = duration(request.duration.as_ref());
-        self.unlock()?;
+        self.unlock("UnlockTimeSkippingWithSleep")?;
         let due = self.shared.now + wait;
         self.sleep_until_due(call, due, Wake::UnlockWithSleep);
         Ok(())

@@ -21,6 +21,7 @@ use super::commands::Refusal;
 use super::core::Engine;
 use super::events::Attributes;
 use super::limits;
+use super::multi_operation::multi_operation_failure;
 use super::rpc::Response;
 use super::run::Turn;
 use super::state::{Record, RunKey, TaskKind, UpdateStage};
@@ -616,7 +617,11 @@ impl Turn<'_> {
             return;
         };
         for waiter in update.waiters {
-            self.shared.calls.answer(waiter.call, Err(status.clone()));
+            let status = match waiter.kind {
+                WaiterKind::Update | WaiterKind::Poll => status.clone(),
+                WaiterKind::WithStart(_) => multi_operation_failure(1, status.clone()),
+            };
+            self.shared.calls.answer(waiter.call, Err(status));
         }
     }
 
@@ -668,6 +673,25 @@ impl Turn<'_> {
             self.abort_update(&id, &status);
         }
         BTreeMap::new()
+    }
+
+    /// An update is let in again after a reset, with nobody waiting.
+    pub(super) fn admit_again(&mut self, request: up::Request) {
+        let id = request
+            .meta
+            .as_ref()
+            .map(|meta| meta.update_id.clone())
+            .unwrap_or_default();
+        let number = self.shared.number();
+        self.run.live.updates.insert(
+            id,
+            LiveUpdate {
+                number,
+                request,
+                stage: Stage::Admitted,
+                waiters: Vec::new(),
+            },
+        );
     }
 
     /// Updates come from the run before.

@@ -117,6 +117,19 @@ impl Turn<'_> {
         }
     }
 
+    /// The run is no longer sticky: its pending task and its queries go to the normal queue.
+    pub(super) fn leave_sticky_queue(&mut self) {
+        if self
+            .task
+            .as_deref()
+            .is_some_and(|task| task.sticky && task.started.is_none())
+        {
+            let queue = self.task_queue.clone();
+            self.record(Record::TaskMoved { queue, sticky: false });
+        }
+        self.queries_leave_sticky();
+    }
+
     fn scheduled_attributes(&self, queue: &str, sticky: bool, timeout: Duration, attempt: i32) -> Attributes {
         let task_queue = if sticky {
             TaskQueue {

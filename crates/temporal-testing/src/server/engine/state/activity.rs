@@ -203,6 +203,8 @@ pub(in crate::server::engine) enum ActivityChange {
     Reset { reset_heartbeat: bool },
     /// Its options changed.
     Options(Box<ActivityOptions>),
+    /// It begins anew in a run that was reset.
+    Anew { at: Time },
 }
 
 impl Activity {
@@ -235,7 +237,7 @@ impl Activity {
                 interval,
                 failure,
             } => {
-                self.attempt = if self.reset { 1 } else { self.attempt.saturating_add(1) };
+                self.attempt = self.attempt.saturating_add(1);
                 self.reset = false;
                 self.last_failure = Some(failure);
                 self.last_ended_at = Some(ended_at);
@@ -263,7 +265,7 @@ impl Activity {
             } => {
                 self.pause = None;
                 if reset_attempts {
-                    self.attempt = 1;
+                    self.begin_attempts_anew();
                 }
                 if reset_heartbeat {
                     self.heartbeat = None;
@@ -273,13 +275,22 @@ impl Activity {
                 if reset_heartbeat {
                     self.heartbeat = None;
                 }
-                if self.is_started() {
-                    self.reset = true;
-                } else {
-                    self.attempt = 1;
-                }
+                self.reset = self.is_started();
+                self.begin_attempts_anew();
             }
             ActivityChange::Options(options) => self.options = *options,
+            ActivityChange::Anew { at } => {
+                self.scheduled_at = at;
+                self.attempt_scheduled_at = at;
+            }
+        }
+    }
+
+    /// The next attempt is the first; an answer for a later one is no longer taken.
+    fn begin_attempts_anew(&mut self) {
+        if self.attempt != 1 {
+            self.attempt = 1;
+            self.stamp += 1;
         }
     }
 

@@ -59,6 +59,12 @@ impl State {
                     task.original_scheduled_at = since;
                 }
             }
+            Record::ResetAt(at) => {
+                self.start_time = at;
+                self.execution_time = at;
+                self.reset_at = Some(at);
+            }
+            Record::ResetTo(run_id) => self.reset_to = Some(run_id),
             Record::RequestId { id, event_type, event_id } => {
                 self.request_ids.insert(id, (event_type, event_id));
             }

@@ -56,12 +56,6 @@ pub(in crate::server::engine) struct WorkflowTask {
     pub(in crate::server::engine) started: Option<Started>,
 }
 
-impl WorkflowTask {
-    pub(in crate::server::engine) fn started_id(&self) -> i64 {
-        self.started.as_ref().map_or(0, |started| started.event_id)
-    }
-}
-
 /// The queue of the worker that has the run cached.
 #[derive(Clone, Debug)]
 pub(in crate::server::engine) struct Sticky {
@@ -159,6 +153,8 @@ pub(in crate::server::engine) struct State {
     pub(in crate::server::engine) close_event_id: i64,
     /// The run that follows this one, when its closing event names it.
     pub(in crate::server::engine) next_run_id: Option<Uuid>,
+    /// When a reset made this run.
+    pub(in crate::server::engine) reset_at: Option<Time>,
     /// The run that this one was reset to.
     pub(in crate::server::engine) reset_to: Option<Uuid>,
     pub(in crate::server::engine) history: History,
@@ -194,7 +190,6 @@ pub(in crate::server::engine) struct State {
     // What came from outside.
     /// The cancel request's event was written or is held back.
     pub(in crate::server::engine) cancel_requested: bool,
-    pub(in crate::server::engine) cancel_request_ids: BTreeSet<String>,
     pub(in crate::server::engine) signals: u32,
     pub(in crate::server::engine) signal_request_ids: BTreeSet<String>,
     /// Request ids that started this run or were attached to it, with the event that says so (0 while held back).
@@ -235,6 +230,7 @@ impl State {
             close_time: None,
             close_event_id: 0,
             next_run_id: None,
+            reset_at: None,
             reset_to: None,
             history: History::new(),
             held: Vec::new(),
@@ -256,7 +252,6 @@ impl State {
             externals: BTreeMap::new(),
             updates: BTreeMap::new(),
             cancel_requested: false,
-            cancel_request_ids: BTreeSet::new(),
             signals: 0,
             signal_request_ids: BTreeSet::new(),
             request_ids: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! The records that change a run.
 
 use temporal_protos::api::history::v1::HistoryEvent;
+use uuid::Uuid;
 
 use super::super::time::Time;
 use super::activity::ActivityChange;
@@ -43,6 +44,10 @@ pub(in crate::server::engine) enum Record {
     Sticky(Option<Box<Sticky>>),
     /// A workflow task continues a chain of heartbeats that began then.
     TaskHeartbeats(Time),
+    /// The run was made by a reset, then.
+    ResetAt(Time),
+    /// The run was reset to this one.
+    ResetTo(Uuid),
     /// A request id is known from now on.
     RequestId {
         /// The request.
