@@ -21,6 +21,7 @@ impl IntoInput<NoParams> for () {
     fn into_input(self) {}
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: 'static, U: Into<T>> IntoInput<One<T>> for U {
     fn into_input(self) -> T {
         self.into()

@@ -253,7 +253,7 @@ fn register_run(block: &Block, dynamic_run: bool) -> TokenStream {
     };
     let call = call(block, method, &quote!(#(#variables),*), true);
     let result = method.result_of(quote!(#call.await));
-    quote! {
+    quote_spanned! {method.signature.ident.span()=>
         __registration.run::<#params, _, _>(|__this, __context, #pattern| async move { #result });
     }
 }
@@ -289,19 +289,20 @@ fn register_handler(block: &Block, handler: &Written) -> TokenStream {
         }
         _ => method.result_of(call),
     };
+    let span = method.signature.ident.span();
     let registered = match (method.role, method.is_async()) {
-        (Role::Signal, false) => quote!(signal::<#params>),
-        (Role::Signal, true) => quote!(async_signal::<#params, _>),
-        (Role::Query, _) => quote!(query::<#params, _>),
-        (_, false) => quote!(update::<#params, _>),
-        (_, true) => quote!(async_update::<#params, _, _>),
+        (Role::Signal, false) => quote_spanned!(span=> signal::<#params>),
+        (Role::Signal, true) => quote_spanned!(span=> async_signal::<#params, _>),
+        (Role::Query, _) => quote_spanned!(span=> query::<#params, _>),
+        (_, false) => quote_spanned!(span=> update::<#params, _>),
+        (_, true) => quote_spanned!(span=> async_update::<#params, _, _>),
     };
     let body = if method.is_async() {
         quote!(async move { #result })
     } else {
         result
     };
-    quote! {
+    quote_spanned! {method.signature.ident.span()=>
         #(#conditions)*
         __registration.#registered(#options, |__this, __context, #pattern| #body);
     }

@@ -1,6 +1,6 @@
 //! One method of a workflow: what it is, and what it takes.
 
-use super::options::{HandlerOptions, sdk};
+use super::options::{HandlerOptions, sdk, sdk_at};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -135,7 +135,7 @@ impl Method {
     pub(super) fn output(&self) -> TokenStream {
         let returned = returned(&self.signature);
         if self.role == Role::Run || is_result(&returned) {
-            let sdk = sdk();
+            let sdk = sdk_at(returned.span());
             quote_spanned!(returned.span()=> <#returned as #sdk::workflow::Returned>::Output)
         } else {
             quote!(#returned)
@@ -153,8 +153,8 @@ impl Method {
 
     /// A call's value as a `Result<_, workflow::Error>`.
     pub(super) fn result_of(&self, call: TokenStream) -> TokenStream {
-        let sdk = sdk();
         let returned = returned(&self.signature);
+        let sdk = sdk_at(returned.span());
         if self.role == Role::Run || self.role == Role::Validator || is_result(&returned) {
             return quote_spanned!(returned.span()=> #sdk::workflow::Returned::into_result(#call));
         }

@@ -1,7 +1,7 @@
 //! Options in attributes.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr};
@@ -9,6 +9,11 @@ use syn::{Attribute, Ident, LitStr};
 /// Where the generated code finds the SDK.
 pub(super) fn sdk() -> TokenStream {
     quote!(::temporal_sdk)
+}
+
+/// The same, so that errors point at what the user wrote.
+pub(super) fn sdk_at(span: Span) -> TokenStream {
+    quote_spanned!(span=> ::temporal_sdk)
 }
 
 /// The options of `#[workflow(..)]`.

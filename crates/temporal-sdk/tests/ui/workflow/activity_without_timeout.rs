@@ -1,0 +1,5 @@
+use temporal_sdk::workflow::ActivityOptions;
+
+fn main() {
+    let _ = ActivityOptions::default();
+}

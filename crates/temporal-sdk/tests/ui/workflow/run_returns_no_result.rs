@@ -1,0 +1,14 @@
+use temporal_sdk::workflow;
+
+#[derive(Default)]
+struct Greeting;
+
+#[workflow]
+impl Greeting {
+    #[run]
+    async fn run(&self) -> String {
+        String::new()
+    }
+}
+
+fn main() {}
