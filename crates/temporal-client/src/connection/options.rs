@@ -177,6 +177,8 @@ impl ClientOptions {
         let mut headers = HeaderMap::new();
         headers.insert("client-name", HeaderValue::from_static("temporal-rust"));
         headers.insert("client-version", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+        // Without it the server hides, from who waits for a result, that another run follows a retried or cron run.
+        headers.insert("supported-features", HeaderValue::from_static("follows-next-run-id"));
         if let Some(key) = &self.api_key {
             headers.insert(http::header::AUTHORIZATION, bearer(key)?);
         }
