@@ -4,4 +4,5 @@ mod cancellation;
 mod failing;
 mod greeting;
 mod order;
+mod programs;
 mod server;
