@@ -224,3 +224,63 @@ fn a_type_by_hand_is_an_activity() {
     }
     assert_eq!(Definition::new(Greet).name(), "greet");
 }
+
+/// Notes what it sees, under its own mark.
+struct Noting(&'static str, Arc<std::sync::Mutex<Vec<String>>>);
+
+impl activity::Interceptor for Noting {
+    fn execute<'a>(
+        &'a self,
+        mut call: activity::Call,
+        next: activity::Next<'a>,
+    ) -> futures_util::future::BoxFuture<'a, activity::Result<Payload>> {
+        Box::pin(async move {
+            let argument: String = call.argument(0)?;
+            self.1.lock().unwrap().push(format!("{} before {argument}", self.0));
+            call.arguments_mut()[0] = payload(format!("{argument}{}", self.0));
+            let result = next.run(call).await;
+            self.1.lock().unwrap().push(format!("{} after", self.0));
+            result
+        })
+    }
+
+    fn info(&self, mut info: Info) -> Info {
+        info.activity_type.push_str(self.0);
+        info
+    }
+
+    fn heartbeat(&self, _: &Info, details: Vec<Payload>) -> Option<Vec<Payload>> {
+        self.1.lock().unwrap().push(format!("{} heartbeat", self.0));
+        (self.0 != "outer").then_some(details)
+    }
+}
+
+#[tokio::test]
+async fn p46_interceptors_stand_around_an_activity() {
+    #[activity_macro]
+    async fn beats(ctx: &activity::Context, name: String) -> activity::Result<String> {
+        ctx.heartbeat("alive");
+        Ok(format!("{} {name}", ctx.info().activity_type))
+    }
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let interceptors: Vec<Arc<dyn activity::Interceptor>> = vec![
+        Arc::new(Noting("outer", Arc::clone(&seen))),
+        Arc::new(Noting("inner", Arc::clone(&seen))),
+    ];
+    let sent = Arc::clone(&seen);
+    let (ctx, _) = activity::Context::builder(Info::default())
+        .interceptors(interceptors)
+        .on_heartbeat(move |_| sent.lock().unwrap().push("sent".into()))
+        .build();
+    let result = ctx.execute(&Definition::new(beats), vec![payload("x")]).await.unwrap();
+    assert_eq!(result.data, "\"unknowninnerouter xouterinner\"");
+    let expected = [
+        "outer before x",
+        "inner before xouter",
+        "inner heartbeat",
+        "outer heartbeat",
+        "inner after",
+        "outer after",
+    ];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}

@@ -1,6 +1,9 @@
 //! What an activity can ask of the worker that runs it.
 
-use super::{CancellationReason, Cancelled, Error, Executor, Info, Latch, Result, TokioExecutor};
+use super::{
+    Call, CancellationReason, Cancelled, Definition, Error, Executor, Info, Interceptor, Latch, Next, Result,
+    TokioExecutor,
+};
 use crate::RawValues;
 use crate::panic;
 use std::collections::BTreeMap;
@@ -34,6 +37,7 @@ struct Inner {
     data_converter: DataConverter,
     executor: Arc<dyn Executor>,
     heartbeats: Box<dyn Fn(Vec<Payload>) + Send + Sync>,
+    interceptors: Arc<[Arc<dyn Interceptor>]>,
     cancelled: Arc<Latch<CancellationReason>>,
     shutdown: Arc<Latch<()>>,
 }
@@ -113,12 +117,33 @@ impl Context {
     /// In a local activity it does nothing.
     pub fn heartbeat(&self, details: impl IntoInput<AnyParams>) {
         match AnyParams::encode(&details.into_input(), self.payload_converter()) {
-            Ok(payloads) => (self.inner.heartbeats)(payloads),
+            Ok(payloads) => self.send_heartbeat(payloads),
             Err(error) => {
                 let activity_type = &self.inner.info.activity_type;
                 tracing::error!(activity_type, %error, "the details of a heartbeat cannot be sent: the heartbeat is left out");
             }
         }
+    }
+
+    fn send_heartbeat(&self, mut details: Vec<Payload>) {
+        for interceptor in self.inner.interceptors.iter().rev() {
+            match interceptor.heartbeat(&self.inner.info, details) {
+                Some(changed) => details = changed,
+                None => return,
+            }
+        }
+        (self.inner.heartbeats)(details);
+    }
+
+    /// Runs one attempt of an activity with this context, inside of the interceptors: for test environments and other
+    /// runners of activities.
+    ///
+    /// # Errors
+    /// The activity's own.
+    pub async fn execute(&self, definition: &Definition, arguments: Vec<Payload>) -> Result<Payload> {
+        let call = Call::new(self.clone(), arguments);
+        let next = Next::new(&self.inner.interceptors, definition);
+        self.scope(next.run(call)).await
     }
 
     /// What the last attempt told with its heartbeats; `None` if there was none.
@@ -263,6 +288,7 @@ impl Context {
             data_converter: DataConverter::default(),
             executor: Arc::new(TokioExecutor),
             heartbeats: Box::new(|_| {}),
+            interceptors: Arc::new([]),
             shutdown: Arc::default(),
         }
     }
@@ -277,6 +303,7 @@ pub struct ContextBuilder {
     data_converter: DataConverter,
     executor: Arc<dyn Executor>,
     heartbeats: Box<dyn Fn(Vec<Payload>) + Send + Sync>,
+    interceptors: Arc<[Arc<dyn Interceptor>]>,
     shutdown: Arc<Latch<()>>,
 }
 
@@ -325,6 +352,13 @@ impl ContextBuilder {
         self
     }
 
+    /// Code around the activity, the outermost first; none by default.
+    #[must_use]
+    pub fn interceptors(mut self, interceptors: impl Into<Arc<[Arc<dyn Interceptor>]>>) -> Self {
+        self.interceptors = interceptors.into();
+        self
+    }
+
     /// Called with the details of each heartbeat.
     #[must_use]
     pub fn on_heartbeat(mut self, heartbeats: impl Fn(Vec<Payload>) + Send + Sync + 'static) -> Self {
@@ -354,8 +388,13 @@ impl ContextBuilder {
             data_converter,
             executor,
             heartbeats,
+            interceptors,
             shutdown,
         } = self;
+        let info = interceptors
+            .iter()
+            .rev()
+            .fold(info, |info, interceptor| interceptor.info(info));
         let inner = Inner {
             info,
             headers,
@@ -364,6 +403,7 @@ impl ContextBuilder {
             data_converter,
             executor,
             heartbeats,
+            interceptors,
             cancelled,
             shutdown,
         };

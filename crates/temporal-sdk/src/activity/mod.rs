@@ -58,6 +58,7 @@ mod definition;
 mod error;
 mod executor;
 mod info;
+mod interceptor;
 mod latch;
 mod named;
 
@@ -67,6 +68,7 @@ pub use definition::{Activities, Activity, ActivityReturn, ActivitySet, Definiti
 pub use error::{Error, Result};
 pub use executor::{Executor, ExecutorError, ThreadPool, TokioExecutor};
 pub use info::Info;
+pub use interceptor::{Call, Interceptor, Next};
 pub use named::{FromFn, Mock, from_fn, mock};
 pub use temporal_client::data::ConversionError;
 pub use temporal_client::definition::{

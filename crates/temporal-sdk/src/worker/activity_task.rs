@@ -81,6 +81,7 @@ impl Prepared {
             .client(worker.client.clone())
             .data_converter(worker.client.data_converter().clone())
             .executor(Arc::clone(&worker.options.executor))
+            .interceptors(worker.options.activity_interceptors.clone())
             .on_heartbeat(move |details| recorder.record(details))
             .shutdown(Arc::clone(&worker.shutdown))
             .build();

@@ -3,7 +3,7 @@
 use super::options::Options;
 use super::registry::ActivityRegistry;
 use super::{BuildError, Worker};
-use crate::activity::{self, Activity, ActivitySet, Definition, Executor};
+use crate::activity::{self, Activity, ActivitySet, Definition, Executor, Interceptor};
 use crate::workflow::Workflow;
 use crate::workflow::registry::WorkflowRegistry;
 use std::borrow::Cow;
@@ -197,6 +197,12 @@ impl WorkerBuilder {
     /// Where activities that are not async run; [`TokioExecutor`](activity::TokioExecutor) by default.
     pub fn executor(mut self, executor: impl Executor) -> Self {
         self.options.executor = Arc::new(executor);
+        self
+    }
+
+    /// Puts code around all activities, local ones too. The first interceptor is the outermost.
+    pub fn activity_interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.options.activity_interceptors.push(Arc::new(interceptor));
         self
     }
 

@@ -24,7 +24,7 @@ pub(super) async fn attempt(definition: Definition, ctx: Context, payloads: Vec<
         run_id = info.workflow_run_id,
     );
     let blocking = definition.is_blocking();
-    let running = ctx.scope(definition.run(ctx.clone(), payloads));
+    let running = ctx.execute(&definition, payloads);
     Guarded {
         running: Some(Box::pin(running)),
         info,

@@ -305,6 +305,7 @@ impl LocalRun {
             .client(worker.client.clone())
             .data_converter(worker.client.data_converter().clone())
             .executor(Arc::clone(&worker.options.executor))
+            .interceptors(worker.options.activity_interceptors.clone())
             .shutdown(Arc::clone(&worker.shutdown))
             .build()
     }

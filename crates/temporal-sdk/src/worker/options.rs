@@ -1,11 +1,11 @@
 //! Options of a worker.
 
 use super::BuildError;
-use crate::activity::{Executor, TokioExecutor};
+use crate::activity::{Executor, Interceptor, TokioExecutor};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[derive(Debug, Clone)]
 pub(super) struct Options {
     pub(super) identity: Option<String>,
     pub(super) build_id: String,
@@ -26,7 +26,22 @@ pub(super) struct Options {
     pub(super) eager_activities: bool,
     pub(super) remote_activities: bool,
     pub(super) executor: Arc<dyn Executor>,
+    pub(super) activity_interceptors: Vec<Arc<dyn Interceptor>>,
     pub(super) detect_foreign_wakes: bool,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("identity", &self.identity)
+            .field("build_id", &self.build_id)
+            .field("max_cached_workflows", &self.max_cached_workflows)
+            .field("max_concurrent_workflow_tasks", &self.max_concurrent_workflow_tasks)
+            .field("max_concurrent_activities", &self.max_concurrent_activities)
+            .field("executor", &self.executor)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Options {
@@ -51,6 +66,7 @@ impl Default for Options {
             eager_activities: true,
             remote_activities: true,
             executor: Arc::new(TokioExecutor),
+            activity_interceptors: Vec::new(),
             detect_foreign_wakes: true,
         }
     }
