@@ -40,7 +40,10 @@ const MEMORY: usize = 32;
 pub(crate) struct Generator {
     state: u64,
     run_ids: VecDeque<String>,
-    tokens: VecDeque<Vec<u8>>,
+    workflow_tokens: VecDeque<Vec<u8>>,
+    activity_tokens: VecDeque<Vec<u8>>,
+    /// The RPC whose request is being made.
+    rpc: &'static str,
 }
 
 impl Generator {
@@ -49,7 +52,9 @@ impl Generator {
         Generator {
             state,
             run_ids: VecDeque::new(),
-            tokens: VecDeque::new(),
+            workflow_tokens: VecDeque::new(),
+            activity_tokens: VecDeque::new(),
+            rpc: "",
         }
     }
 
@@ -68,6 +73,41 @@ impl Generator {
         self.below(of) == 0
     }
 
+    /// An RPC, those of runs and workers more often than the rest.
+    pub(crate) fn rpc(&mut self) -> &'static str {
+        const OFTEN: &[&str] = &[
+            "StartWorkflowExecution",
+            "StartWorkflowExecution",
+            "StartWorkflowExecution",
+            "SignalWithStartWorkflowExecution",
+            "SignalWorkflowExecution",
+            "UpdateWorkflowExecution",
+            "QueryWorkflow",
+            "RequestCancelWorkflowExecution",
+            "PollWorkflowTaskQueue",
+            "PollWorkflowTaskQueue",
+            "PollWorkflowTaskQueue",
+            "RespondWorkflowTaskCompleted",
+            "RespondWorkflowTaskCompleted",
+            "RespondWorkflowTaskCompleted",
+            "RespondWorkflowTaskFailed",
+            "PollActivityTaskQueue",
+            "PollActivityTaskQueue",
+            "RespondActivityTaskCompleted",
+            "RespondActivityTaskFailed",
+            "RecordActivityTaskHeartbeat",
+        ];
+        let name = if self.one_in(4) {
+            self.pick(Request::NAMES)
+        } else {
+            self.pick(OFTEN)
+        };
+        // Hardly anything happens without a namespace.
+        let ends = name == "DeleteNamespace" && !self.one_in(300);
+        self.rpc = if ends { "DescribeWorkflowExecution" } else { name };
+        self.rpc
+    }
+
     pub(crate) fn pick<'t>(&mut self, of: &[&'t str]) -> &'t str {
         of[self.below(of.len() as u64) as usize]
     }
@@ -78,10 +118,10 @@ impl Generator {
             Response::StartWorkflowExecution(started) => remember(&mut self.run_ids, started.run_id.clone()),
             Response::SignalWithStartWorkflowExecution(started) => remember(&mut self.run_ids, started.run_id.clone()),
             Response::PollWorkflowTaskQueue(task) if !task.task_token.is_empty() => {
-                remember(&mut self.tokens, task.task_token.to_vec());
+                remember(&mut self.workflow_tokens, task.task_token.to_vec());
             }
             Response::PollActivityTaskQueue(task) if !task.task_token.is_empty() => {
-                remember(&mut self.tokens, task.task_token.to_vec());
+                remember(&mut self.activity_tokens, task.task_token.to_vec());
             }
             _ => {}
         }
@@ -90,12 +130,13 @@ impl Generator {
     /// Of another server.
     pub(crate) fn forget(&mut self) {
         self.run_ids.clear();
-        self.tokens.clear();
+        self.workflow_tokens.clear();
+        self.activity_tokens.clear();
     }
 
     /// A path and the bytes of a request for it, both perhaps wrong.
     pub(crate) fn call(&mut self) -> (String, Bytes) {
-        let name = self.pick(Request::NAMES);
+        let name = self.rpc();
         let method = POOL
             .services()
             .flat_map(|service| service.methods().collect::<Vec<_>>())
@@ -126,31 +167,17 @@ impl Generator {
             "google.protobuf.Timestamp" => {
                 let now = 1_750_000_000 + self.below(200) as i64 - 100;
                 let seconds = if self.one_in(8) { self.number() as i64 } else { now };
-                message.set_field_by_name("seconds", Value::I64(seconds));
-                message.set_field_by_name(
-                    "nanos",
-                    Value::I32(if self.one_in(4) { self.number() as i32 } else { 0 }),
-                );
+                self.set_time(&mut message, seconds);
                 return message;
             }
             "google.protobuf.Duration" => {
-                let seconds = if self.one_in(8) {
+                let seconds = if self.one_in(12) {
                     self.number() as i64
                 } else {
                     self.below(100) as i64
                 };
-                message.set_field_by_name(
-                    "seconds",
-                    Value::I64(if self.one_in(12) {
-                        seconds.wrapping_neg()
-                    } else {
-                        seconds
-                    }),
-                );
-                message.set_field_by_name(
-                    "nanos",
-                    Value::I32(if self.one_in(4) { self.number() as i32 } else { 0 }),
-                );
+                let sign = if self.one_in(60) { -1 } else { 1 };
+                self.set_time(&mut message, seconds.wrapping_mul(sign));
                 return message;
             }
             "google.protobuf.Any" => {
@@ -176,8 +203,10 @@ impl Generator {
                 _ if essential(field.name()) => 1,
                 _ => 3,
             };
-            let wanted = if essential(field.name()) {
-                !self.one_in(16)
+            let wanted = if rare(field.name()) {
+                self.one_in(10)
+            } else if essential(field.name()) {
+                !self.one_in(80)
             } else {
                 self.one_in(rarely)
             };
@@ -187,6 +216,12 @@ impl Generator {
             }
         }
         message
+    }
+
+    fn set_time(&mut self, message: &mut DynamicMessage, seconds: i64) {
+        let nanos = if self.one_in(20) { self.number() as i32 } else { 0 };
+        message.set_field_by_name("seconds", Value::I64(seconds));
+        message.set_field_by_name("nanos", Value::I32(nanos));
     }
 
     /// A command whose type and attributes fit.
@@ -268,9 +303,23 @@ impl Generator {
     }
 
     fn bytes(&mut self, field: &str) -> Vec<u8> {
-        if field == "task_token" && !self.tokens.is_empty() && !self.one_in(10) {
-            let at = self.below(self.tokens.len() as u64) as usize;
-            return self.tokens[at].clone();
+        if field == "task_token" && !self.one_in(10) {
+            let of_activity = self.rpc.contains("Activity") != self.one_in(20);
+            let newest = self.one_in(2);
+            let pick = self.next();
+            let tokens = if of_activity {
+                &self.activity_tokens
+            } else {
+                &self.workflow_tokens
+            };
+            let at = if newest {
+                tokens.len().checked_sub(1)
+            } else {
+                (pick as usize).checked_rem(tokens.len())
+            };
+            if let Some(token) = at.and_then(|at| tokens.get(at)) {
+                return token.clone();
+            }
         }
         if field == "data" && !self.one_in(4) {
             return self
@@ -282,12 +331,12 @@ impl Generator {
     }
 
     fn text(&mut self, field: &str) -> String {
-        if self.one_in(40) {
+        if self.one_in(200) {
             return self.odd_text();
         }
         match field {
-            "namespace" => if self.one_in(12) { "elsewhere" } else { "default" }.to_owned(),
-            "workflow_id" => self.pick(&["w1", "w2", "w3", "w4"]).to_owned(),
+            "namespace" => if self.one_in(40) { "elsewhere" } else { "default" }.to_owned(),
+            "workflow_id" => self.pick(&["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8"]).to_owned(),
             "run_id" | "first_execution_run_id" if !self.run_ids.is_empty() && self.one_in(2) => {
                 let at = self.below(self.run_ids.len() as u64) as usize;
                 self.run_ids[at].clone()
@@ -308,7 +357,7 @@ impl Generator {
                 .to_owned(),
             "request_id" => self.pick(&["", "r1", "r2", "r3", "r4", "r5", "r6"]).to_owned(),
             "identity" => "fuzz".to_owned(),
-            _ => self.pick(&["", "a", "b"]).to_owned(),
+            _ => self.pick(&["a", "b", "a", "b", "a", ""]).to_owned(),
         }
     }
 
@@ -340,6 +389,44 @@ fn essential(field: &str) -> bool {
             | "activity_id"
             | "activity_type"
             | "start_to_close_timeout"
+            | "start_to_fire_timeout"
+            | "timer_id"
+            | "marker_name"
+            | "signal_name"
+            | "query"
+            | "query_type"
+            | "update_id"
+            | "request"
+            | "meta"
+            | "input"
+            | "commands"
+            | "message_id"
+    )
+}
+
+/// Fields that spoil most requests when they hold anything.
+fn rare(field: &str) -> bool {
+    matches!(
+        field,
+        "search_attributes"
+            | "retry_policy"
+            | "cron_schedule"
+            | "versioning_override"
+            | "completion_callbacks"
+            | "time_skipping_config"
+            | "next_page_token"
+            | "first_execution_run_id"
+            | "binary_checksum"
+            | "worker_versioning_id"
+            | "deployment"
+            | "control"
+            | "kind"
+            | "workflow_start_delay"
+            | "request_eager_execution"
+            | "sticky_attributes"
+            | "normal_name"
+            | "on_conflict_options"
+            | "poller_group_id"
     )
 }
 

@@ -56,7 +56,8 @@ impl Bench {
     /// Moves time on, stopping at each deadline, and takes the answers.
     fn pass(&mut self, time: Duration, mut answered: impl FnMut(&Response)) {
         let end = self.now + time;
-        for _ in 0..10_000 {
+        // A cron that times out before its first task goes on for ever while time skips.
+        for _ in 0..2_000 {
             while let Some((id, answer)) = self.engine.poll_answer() {
                 assert!(self.open.remove(&id), "{id:?} is answered twice");
                 if let Ok(response) = answer {
@@ -80,7 +81,7 @@ fn send_random_requests(time: TimeMode, seed: u64, requests: u64) {
     let mut bench = Bench::new(time, seed);
     let mut sent = 0;
     while sent < requests {
-        let name = generator.pick(Request::NAMES);
+        let name = generator.rpc();
         let Some(descriptor) = request_type(name) else { continue };
         let mut bytes = generator.message(&descriptor, 0).encode_to_vec();
         if generator.one_in(20) {
@@ -93,7 +94,7 @@ fn send_random_requests(time: TimeMode, seed: u64, requests: u64) {
         sent += 1;
         let timeout = generator
             .one_in(2)
-            .then(|| Duration::from_millis(generator.below(5_000)));
+            .then(|| Duration::from_millis(generator.below(20_000)));
         let id = bench.send(request, timeout);
         if generator.one_in(50) {
             bench.open.remove(&id);
@@ -149,7 +150,7 @@ fn every_call_is_answered_by_its_deadline() {
     let mut generator = Generator::new(setting("FUZZ_SEED", 3));
     let mut bench = Bench::new(TimeMode::Real, 3);
     for _ in 0..setting("FUZZ_REQUESTS", 5_000) {
-        let name = generator.pick(Request::NAMES);
+        let name = generator.rpc();
         let Some(descriptor) = request_type(name) else { continue };
         let bytes = generator.message(&descriptor, 0).encode_to_vec();
         let Some(Ok(request)) = Request::decode(name, &bytes) else {
