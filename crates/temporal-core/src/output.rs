@@ -43,6 +43,11 @@ impl Output {
         self.jobs.pop_front()
     }
 
+    /// Gives the room for jobs back: between tasks there are none.
+    pub(crate) fn release(&mut self) {
+        self.jobs = VecDeque::new();
+    }
+
     pub(crate) fn has_jobs(&self) -> bool {
         !self.jobs.is_empty()
     }

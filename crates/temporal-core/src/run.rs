@@ -182,9 +182,10 @@ impl WorkflowRun {
         }
     }
 
-    /// Whether local activities of this task still run.
+    /// Whether local activities of this task still run. In a replay nobody runs them.
     pub fn waits_for_local_activities(&self) -> bool {
-        matches!(self.phase, Phase::Running { recorded: false })
+        self.phase == Phase::Running { recorded: false }
+            && !self.task.replay
             && !self.is_closed()
             && self.operations.local_activities.is_waiting()
     }

@@ -41,7 +41,7 @@ pub(crate) struct EventBuffer {
 impl EventBuffer {
     /// Replaces the content by a task's history. Events that were taken out before are skipped.
     pub(crate) fn restart(&mut self, events: Vec<HistoryEvent>, more: bool) -> Result<(), RunError> {
-        self.events.clear();
+        self.release();
         self.extend(events, more)
     }
 
@@ -79,8 +79,13 @@ impl EventBuffer {
 
     /// Puts the position back, when the server forgot a task.
     pub(crate) fn rewind(&mut self, taken: i64) {
-        self.events.clear();
+        self.release();
         self.taken = taken;
+    }
+
+    /// Drops what is left, and the room for it: between tasks a run keeps no events.
+    pub(crate) fn release(&mut self) {
+        self.events = VecDeque::new();
     }
 
     pub(crate) fn taken(&self) -> i64 {

@@ -37,7 +37,12 @@ pub(crate) enum Upsert {
 
 impl Properties {
     pub(crate) fn upsert_search_attributes(&mut self, fields: BTreeMap<String, Payload>, out: &mut Output) {
-        apply(&mut self.search_attributes, fields.clone());
+        // An empty list removes a search attribute as well.
+        let mut current = fields.clone();
+        for payload in current.values_mut().filter(|payload| payload.data.as_ref() == b"[]") {
+            payload.data = "null".as_bytes().into();
+        }
+        apply(&mut self.search_attributes, current);
         self.last += 1;
         out.command(CommandKey::UpsertSearchAttributes(self.last));
         self.upserts.insert(self.last, Upsert::Requested(fields));

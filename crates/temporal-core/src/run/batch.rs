@@ -46,7 +46,7 @@ impl WorkflowRun {
             let Some(event) = history.get_mut(index) else { break };
             while updates
                 .front()
-                .is_some_and(|update| update.sequencing_event_id < event.event_id)
+                .is_some_and(|update| update.sequencing_event_id.max(1) < event.event_id)
             {
                 self.receive_next(&mut updates)?;
             }

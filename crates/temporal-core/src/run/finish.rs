@@ -23,6 +23,8 @@ impl WorkflowRun {
             return Err(RunError::Misuse("call finish_task once after next_job said Done"));
         }
         self.task.queries.end_answering();
+        self.history.release();
+        self.out.release();
         let live = self.phase == Phase::Running { recorded: false };
         if self.task.replay {
             self.phase = Phase::Idle;

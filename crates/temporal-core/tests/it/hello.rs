@@ -92,3 +92,11 @@ fn hello_world() {
     assert!(completion.closes_workflow);
     assert_eq!(completion.commands.len(), 1);
 }
+
+/// Budget of a cached workflow that waits: the run itself must leave room for the code's own state in 4 KiB.
+#[test]
+fn a_run_is_small() {
+    let size = size_of::<WorkflowRun>();
+    println!("{size} bytes");
+    assert!(size <= 1536, "{size} bytes");
+}

@@ -13,6 +13,7 @@ mod local_activities;
 mod nexus;
 mod patches;
 mod properties;
+mod property;
 mod python;
 mod queries;
 mod script;

@@ -147,6 +147,7 @@ impl Ctx {
     }
 
     pub(crate) fn note(&self, text: &str) {
+        self.progress.set(self.progress.get() + 1);
         self.state.borrow_mut().push(text.to_owned());
     }
 
@@ -270,6 +271,7 @@ pub(crate) struct Instance {
     ctx: Ctx,
     tasks: Vec<Task>,
     main: Option<Task>,
+    hanging: Vec<(LocalActivitySeq, Box<ScheduleLocalActivity>)>,
     /// Jobs as they came, in short, with what the core said about replaying.
     pub(crate) jobs: Vec<String>,
 }
@@ -294,6 +296,7 @@ impl Instance {
             ctx,
             tasks: Vec::new(),
             main: None,
+            hanging: Vec::new(),
             jobs: Vec::new(),
         })
     }
@@ -331,27 +334,49 @@ impl Instance {
         self.ctx.run(WorkflowRun::finish_task)
     }
 
-    /// Runs what can be run; whether an outcome was handed in.
+    /// Runs what can be run; whether an outcome was handed in. What hangs is asked again in the next task.
     fn run_local_activities(&mut self) -> bool {
         let mut handed = false;
+        let mut hanging = Vec::new();
+        for (seq, command) in std::mem::take(&mut self.hanging) {
+            self.run_local_activity(seq, command, &mut hanging, &mut handed);
+        }
         while let Some(request) = self.ctx.run(WorkflowRun::next_local_activity) {
-            let (seq, outcome) = match request {
-                LocalActivityRequest::Run(seq, command) => (seq, (self.script.local)(&command)),
+            match request {
+                LocalActivityRequest::Run(seq, command) => {
+                    self.run_local_activity(seq, command, &mut hanging, &mut handed);
+                }
                 LocalActivityRequest::Cancel(seq) => {
+                    hanging.retain(|(hanging, _)| *hanging != seq);
                     let failure = Failure {
                         message: "stopped".into(),
                         failure_info: Some(FailureInfo::CanceledFailureInfo(Default::default())),
                         ..Failure::default()
                     };
-                    (seq, Some(LocalActivityOutcome::Cancelled(failure)))
+                    handed = true;
+                    self.ctx
+                        .run(|run| run.handle_local_activity(seq, LocalActivityOutcome::Cancelled(failure)));
                 }
-            };
-            if let Some(outcome) = outcome {
-                handed = true;
-                self.ctx.run(|run| run.handle_local_activity(seq, outcome));
             }
         }
+        self.hanging = hanging;
         handed
+    }
+
+    fn run_local_activity(
+        &mut self,
+        seq: LocalActivitySeq,
+        command: Box<ScheduleLocalActivity>,
+        hanging: &mut Vec<(LocalActivitySeq, Box<ScheduleLocalActivity>)>,
+        handed: &mut bool,
+    ) {
+        match (self.script.local)(&command) {
+            Some(outcome) => {
+                *handed = true;
+                self.ctx.run(|run| run.handle_local_activity(seq, outcome));
+            }
+            None => hanging.push((seq, command)),
+        }
     }
 
     fn apply(&mut self, job: Job) {
