@@ -2,6 +2,7 @@
 
 use crate::connection::{Call, ClientOptions, ConnectError, Connection, GrpcService, Rpc, RpcError};
 use crate::data::DataConverter;
+use crate::eager::{EagerRegistration, EagerSlot};
 use http::Uri;
 use std::sync::Arc;
 use temporal_protos::api::operatorservice::v1::operator_service_client::OperatorServiceClient;
@@ -134,6 +135,20 @@ impl Client {
     /// When it cannot be sent as a header.
     pub fn set_api_key(&self, key: Option<&str>) -> Result<(), ConnectError> {
         self.connection.set_api_key(key)
+    }
+
+    /// Offers a worker of this process to workflows that are started with
+    /// [`eager_start`](crate::WorkflowOptions::eager_start) by a client of the same connection and namespace. For workers.
+    ///
+    /// `reserve` gives room for one workflow task of the task queue, when there is some.
+    pub fn register_eager_worker(
+        &self,
+        task_queue: impl Into<String>,
+        reserve: impl Fn() -> Option<EagerSlot> + Send + Sync + 'static,
+    ) -> EagerRegistration {
+        self.connection
+            .eager_workers()
+            .register(self.namespace(), task_queue.into(), reserve)
     }
 
     /// Calls any RPC, by its request message.

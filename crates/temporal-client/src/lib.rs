@@ -9,6 +9,7 @@ pub mod workflow;
 mod activity;
 mod client;
 mod common;
+mod eager;
 mod invoke;
 
 pub use activity::{ActivityHandle, ActivityHandleError, ActivityTarget};
@@ -19,6 +20,7 @@ pub use connection::{
     RpcError, Tls,
 };
 pub use data::DataConverter;
+pub use eager::{EagerRegistration, EagerSlot};
 pub use temporal_protos as protos;
 pub use workflow::{
     HistoryError, ListWorkflowsError, QueryError, QueryOptions, QueryRejectCondition, SignalError, StartWorkflowError,

@@ -576,3 +576,25 @@ async fn an_outage_of_the_server_is_waited_out() {
     assert_eq!(result.await.unwrap().unwrap(), "back");
     let _ = std::fs::remove_file(file);
 }
+
+#[tokio::test]
+async fn first_tasks_go_to_a_worker_of_this_process() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let client = server.client().await;
+    let (sender, mut tasks) = tokio::sync::mpsc::unbounded_channel();
+    let registration = client.register_eager_worker("mine", move || {
+        let sender = sender.clone();
+        Some(Box::new(move |task| sender.send(task).unwrap()))
+    });
+    let start = |id: &str| {
+        let options = WorkflowOptions::new(id, "mine").eager_start(true);
+        client.start_workflow(Greeting::run, (), options)
+    };
+    start("eager").await.unwrap();
+    let task = tasks.recv().await.unwrap();
+    assert_eq!(task.workflow_execution.unwrap().workflow_id, "eager");
+    assert!(!task.task_token.is_empty());
+    drop(registration);
+    start("not eager").await.unwrap();
+    assert!(tasks.recv().await.is_none());
+}

@@ -6,6 +6,7 @@ use super::error::root_message;
 use super::options::{bearer, header};
 use super::retry::random;
 use super::{CallOptions, ClientOptions, ConnectError, GrpcService, RetryOptions, Rpc, RpcError, Tls};
+use crate::eager::EagerWorkers;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Uri};
 use hyper_util::rt::TokioIo;
@@ -43,6 +44,7 @@ struct Inner {
     rpc_timeout: Duration,
     retry: RetryOptions,
     system_info: OnceLock<GetSystemInfoResponse>,
+    eager_workers: Arc<EagerWorkers>,
 }
 
 impl Connection {
@@ -56,7 +58,7 @@ impl Connection {
                 .connect()
                 .await
                 .map_err(|source| unreachable(options, source.into()))?;
-            Self::new(options, channel)?.greet().await
+            Self::new(options, channel)?.greet(options.connect_timeout).await
         };
         Self::in_time(options, connect).await
     }
@@ -76,7 +78,7 @@ impl Connection {
         let connect = async {
             let channel = endpoint.connect_with_connector(connector).await;
             let channel = channel.map_err(|source| unreachable(options, source.into()))?;
-            Self::new(options, channel)?.greet().await
+            Self::new(options, channel)?.greet(options.connect_timeout).await
         };
         Self::in_time(options, connect).await
     }
@@ -103,15 +105,17 @@ impl Connection {
                 rpc_timeout: options.rpc_timeout,
                 retry: options.retry,
                 system_info: OnceLock::new(),
+                eager_workers: Arc::default(),
             }),
         })
     }
 
     /// Asks the server what it is, which shows that it is one.
-    async fn greet(self) -> Result<Self, ConnectError> {
-        let info = self
-            .call(GetSystemInfoRequest::default(), None, CallOptions::new())
-            .await;
+    async fn greet(self, connect_timeout: Duration) -> Result<Self, ConnectError> {
+        // Given up early enough to tell the reason, which a timeout of the whole would not.
+        let retry = self.inner.retry.maximum_elapsed(connect_timeout / 2);
+        let call = CallOptions::new().retry(retry);
+        let info = self.call(GetSystemInfoRequest::default(), None, call).await;
         let info = match info {
             Ok(info) => info,
             // A server that does not tell has no capabilities.
@@ -171,6 +175,11 @@ impl Connection {
         let mut headers = HeaderMap::clone(&shared);
         change(&mut headers);
         *shared = Arc::new(headers);
+    }
+
+    /// The workers of this process that take first tasks.
+    pub(crate) fn eager_workers(&self) -> &Arc<EagerWorkers> {
+        &self.inner.eager_workers
     }
 
     /// The transport, for a namespace.

@@ -132,10 +132,13 @@ impl RpcError {
 impl fmt::Display for RpcError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} failed: {:?}", self.0.rpc, self.code())?;
-        if self.message().is_empty() {
-            Ok(())
-        } else {
-            write!(formatter, ": {}", self.message())
+        if !self.message().is_empty() {
+            write!(formatter, ": {}", self.message())?;
+        }
+        // What broke a connection stands at the end of the chain, under layers that say only that something did.
+        match std::error::Error::source(&self.0.status) {
+            Some(source) => write!(formatter, " ({})", root_message(source)),
+            None => Ok(()),
         }
     }
 }
@@ -151,11 +154,7 @@ impl fmt::Debug for RpcError {
     }
 }
 
-impl std::error::Error for RpcError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.0.status)
-    }
-}
+impl std::error::Error for RpcError {}
 
 /// The innermost cause's message.
 pub(super) fn root_message(error: &dyn std::error::Error) -> String {

@@ -37,36 +37,38 @@ impl Server {
             eprintln!("skipped: set TEMPORAL_CLI to a `temporal` program");
             return None;
         };
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port()
-            .to_string();
-        let line = [
-            "server",
-            "start-dev",
-            "--headless",
-            "--ip",
-            "127.0.0.1",
-            "--log-level",
-            "error",
-            "--port",
-            &port,
-        ];
-        let line = line
-            .iter()
-            .chain(arguments)
-            .map(|&argument| argument.to_owned())
-            .collect();
-        let mut server = Self {
-            address: format!("http://127.0.0.1:{port}"),
-            child: None,
-            worker: None,
-            command: (temporal, line),
-        };
-        server.restart().await;
-        Some(server)
+        // A port that was free may be taken a moment later, as may one of those the server chooses itself.
+        for _ in 0..5 {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port().to_string();
+            drop(listener);
+            let line = [
+                "server",
+                "start-dev",
+                "--headless",
+                "--ip",
+                "127.0.0.1",
+                "--log-level",
+                "error",
+                "--port",
+                &port,
+            ];
+            let line = line
+                .iter()
+                .chain(arguments)
+                .map(|&argument| argument.to_owned())
+                .collect();
+            let mut server = Self {
+                address: format!("http://127.0.0.1:{port}"),
+                child: None,
+                worker: None,
+                command: (temporal.clone(), line),
+            };
+            if server.try_restart().await {
+                return Some(server);
+            }
+        }
+        panic!("the dev server does not start");
     }
 
     /// A dev server with the Python worker; `None`, with a message, where one of the programs is missing.
@@ -85,7 +87,7 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        wait_for_line(&mut worker, "ready").await;
+        assert!(said(&mut worker, "ready").await, "the Python worker does not start");
         server.worker = Some(worker);
         Some(server)
     }
@@ -100,6 +102,10 @@ impl Server {
 
     /// Starts the server again, on the same port.
     pub(crate) async fn restart(&mut self) {
+        assert!(self.try_restart().await, "the dev server does not start again");
+    }
+
+    async fn try_restart(&mut self) -> bool {
         let (program, line) = &self.command;
         let mut child = Command::new("sh")
             .args(["-c", WATCHDOG, "sh"])
@@ -110,9 +116,12 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        wait_for_line(&mut child, "Temporal Server:").await;
+        if !said(&mut child, "Temporal Server:").await {
+            return false;
+        }
         self.child = Some(child);
         self.client().await;
+        true
     }
 
     pub(crate) fn options(&self) -> ClientOptions {
@@ -124,16 +133,17 @@ impl Server {
     }
 }
 
-async fn wait_for_line(child: &mut Child, start: &str) {
+/// Waits until the program says a line that starts so; false when it ends before.
+async fn said(child: &mut Child, start: &str) -> bool {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         if line.trim_start().starts_with(start) {
             // The program may go on printing; somebody must listen.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return;
+            return true;
         }
     }
-    panic!("the program ended before it said {start:?}");
+    false
 }
 
 /// Asks again and again until the answer is yes, for 30 s at most.
