@@ -5,8 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use temporal_sdk::{activities, activity};
-use temporal_testing::ActivityEnvironment;
+use temporal_client::WorkflowOptions;
+use temporal_sdk::workflow::ActivityOptions;
+use temporal_sdk::{Worker, activities, activity, workflow};
+use temporal_testing::{ActivityEnvironment, WorkflowEnvironment};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[activity]
 async fn waits(ctx: &activity::Context) -> activity::Result<String> {
@@ -96,4 +100,165 @@ async fn methods_closures_and_plain_code_run_too() {
         .scope(async { activity::Context::current().info().task_queue.clone() })
         .await;
     assert_eq!(queue, "tests");
+}
+
+#[derive(Default)]
+struct WaitADay;
+
+#[workflow]
+impl WaitADay {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<String> {
+        ctx.sleep(DAY).await?;
+        Ok("all done".into())
+    }
+}
+
+#[activity]
+async fn say_hello(name: String) -> activity::Result<String> {
+    Ok(format!("Hello, {name}!"))
+}
+
+#[derive(Default)]
+struct SayHello;
+
+#[workflow]
+impl SayHello {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context, name: String) -> workflow::Result<String> {
+        let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(5));
+        Ok(ctx.execute_activity(say_hello, name, options).await?)
+    }
+}
+
+#[tokio::test]
+async fn a_workflow_that_waits_a_day_is_done_at_once() {
+    let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
+    let worker = Worker::builder(env.client(), "tq")
+        .workflow::<WaitADay>()
+        .build()
+        .unwrap();
+    let (start, wall) = (env.current_time(), std::time::Instant::now());
+    let result = worker
+        .run_until(async {
+            env.client()
+                .execute_workflow(WaitADay::run, (), WorkflowOptions::new("wf", "tq"))
+                .await
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(result, "all done");
+    let passed = env.current_time().duration_since(start).unwrap();
+    assert!(passed >= DAY && passed < 2 * DAY, "{passed:?}");
+    assert!(wall.elapsed() < Duration::from_secs(10), "{:?}", wall.elapsed());
+    env.shutdown().await;
+}
+
+#[tokio::test]
+async fn time_stands_still_between_results() {
+    let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
+    let worker = Worker::builder(env.client(), "tq")
+        .workflow::<WaitADay>()
+        .workflow::<SayHello>()
+        .activity(say_hello);
+    let worker = worker.build().unwrap();
+    let before = env.current_time();
+    worker
+        .run_until(async {
+            let sleeper = env
+                .client()
+                .start_workflow(WaitADay::run, (), WorkflowOptions::new("sleeper", "tq"))
+                .await
+                .unwrap();
+            let greeting = env
+                .client()
+                .execute_workflow(SayHello::run, "Rust", WorkflowOptions::new("hello", "tq"))
+                .await
+                .unwrap();
+            assert_eq!(greeting, "Hello, Rust!");
+            let passed = env.current_time().duration_since(before).unwrap();
+            assert!(
+                passed < Duration::from_secs(60),
+                "the sleeper is not waited for: {passed:?}"
+            );
+            env.sleep(Duration::from_secs(12 * 3600)).await;
+            let passed = env.current_time().duration_since(before).unwrap();
+            assert!(passed >= DAY / 2 && passed < DAY, "{passed:?}");
+            sleeper.result().await.unwrap();
+            let passed = env.current_time().duration_since(before).unwrap();
+            assert!(passed >= DAY && passed < DAY + DAY / 2, "{passed:?}");
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn skipping_can_be_turned_off_for_a_while() {
+    let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
+    let worker = Worker::builder(env.client(), "tq")
+        .workflow::<WaitADay>()
+        .build()
+        .unwrap();
+    worker
+        .run_until(async {
+            let sleeper = env
+                .client()
+                .start_workflow(WaitADay::run, (), WorkflowOptions::new("sleeper", "tq"))
+                .await
+                .unwrap();
+            let early = env
+                .auto_time_skipping_disabled(tokio::time::timeout(Duration::from_millis(300), sleeper.result()))
+                .await;
+            assert!(early.is_err(), "a day cannot have passed");
+            sleeper.result().await.unwrap();
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_environment_in_real_time() {
+    let env = WorkflowEnvironment::start_local().await.unwrap();
+    assert!(!env.supports_time_skipping());
+    let worker = Worker::builder(env.client(), "tq").workflow::<SayHello>();
+    let mocked = activity::mock(say_hello, |name: String| async move { Ok(format!("Mocked {name}")) });
+    let worker = worker.activity(mocked).build().unwrap();
+    let greeting = worker
+        .run_until(async {
+            env.client()
+                .execute_workflow(SayHello::run, "Rust", WorkflowOptions::new("wf", "tq"))
+                .await
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(greeting, "Mocked Rust");
+    let wall = std::time::Instant::now();
+    env.sleep(Duration::from_millis(50)).await;
+    assert!(wall.elapsed() >= Duration::from_millis(50));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn environments_run_side_by_side() {
+    let mut tests = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        tests.spawn(async move {
+            let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
+            let worker = Worker::builder(env.client(), "tq")
+                .workflow::<WaitADay>()
+                .build()
+                .unwrap();
+            let client = env.client().clone();
+            let done = worker.run_until(async move {
+                client
+                    .execute_workflow(WaitADay::run, (), WorkflowOptions::new(format!("wf-{number}"), "tq"))
+                    .await
+            });
+            assert_eq!(done.await.unwrap().unwrap(), "all done");
+        });
+    }
+    while let Some(test) = tests.join_next().await {
+        test.unwrap();
+    }
 }
