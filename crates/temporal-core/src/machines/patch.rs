@@ -51,8 +51,16 @@ pub(crate) struct PatchData {
 
 impl PatchData {
     pub(crate) fn read(marker: &MarkerRecordedEventAttributes) -> Option<Self> {
-        let payload = marker.details.get(DETAIL)?.payloads.first()?;
-        serde_json::from_slice(&payload.data).ok()
+        let detail = |key: &str| Some(marker.details.get(key)?.payloads.first()?.data.as_ref());
+        if let Some(data) = detail(DETAIL) {
+            return serde_json::from_slice(data).ok();
+        }
+        // As written before 2023: the id in plain bytes, and one byte.
+        let id = core::str::from_utf8(detail("patch_id")?).ok()?.to_string();
+        let deprecated = detail("deprecated")
+            .and_then(<[u8]>::first)
+            .is_some_and(|flag| *flag != 0);
+        Some(Self { id, deprecated })
     }
 }
 

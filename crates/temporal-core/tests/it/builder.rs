@@ -474,6 +474,26 @@ impl HistoryBuilder {
             },
         ))
     }
+    /// As SDKs of the Core family wrote it before 2023.
+    pub(crate) fn old_patch_marker(&mut self, id: &str, deprecated: bool) -> i64 {
+        let plain = |data: Vec<u8>| Payloads {
+            payloads: vec![Payload {
+                data: data.into(),
+                ..Payload::default()
+            }],
+        };
+        let details = [
+            ("patch_id".to_owned(), plain(id.into())),
+            ("deprecated".to_owned(), plain(vec![u8::from(deprecated)])),
+        ];
+        self.event(Attributes::MarkerRecordedEventAttributes(
+            MarkerRecordedEventAttributes {
+                marker_name: "core_patch".into(),
+                details: details.into(),
+                ..Default::default()
+            },
+        ))
+    }
     pub(crate) fn patch_attributes(&mut self) -> i64 {
         self.search_attributes_upserted("TemporalChangeVersion")
     }

@@ -86,6 +86,25 @@ fn histories_without_the_attributes_replay() {
 }
 
 #[test]
+fn markers_of_the_older_format_replay() {
+    let h = history(
+        |h| {
+            h.old_patch_marker("v2", false);
+        },
+        "new",
+    );
+    replay(&h.events, &patched()).unwrap();
+    assert!(nondeterminism(&h, &gone()).details.contains("\"v2\""));
+    let h = history(
+        |h| {
+            h.old_patch_marker("v2", true);
+        },
+        "new",
+    );
+    replay(&h.events, &gone()).unwrap();
+}
+
+#[test]
 fn deprecated_markers_outlive_the_call() {
     let h = history(
         |h| {
