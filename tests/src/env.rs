@@ -1,0 +1,180 @@
+//! What a test gets: a client, a task queue and ids of its own, and a deadline.
+
+use crate::history::{self, Event};
+use crate::server::{self, RUNTIME};
+use crate::{exceptions, history::Recorder};
+use std::panic::Location;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+use temporal_sdk::client::{Client, WorkflowOptions};
+use temporal_sdk::worker::{Worker, WorkerBuilder};
+
+/// How long a test may take, unless `TEMPORAL_TEST_DEADLINE` says otherwise, in seconds.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// What a test has of its own.
+#[derive(Debug, Clone)]
+pub struct Env {
+    client: Client,
+    test: Arc<str>,
+    unique: Arc<str>,
+    recorder: Recorder,
+}
+
+/// Runs the body of a test on the shared server.
+///
+/// # Panics
+/// When the body fails, or is not done by the deadline.
+#[track_caller]
+pub fn run(body: impl AsyncFnOnce(Env) -> anyhow::Result<()>) {
+    start(None, body);
+}
+
+/// Like [`run`], on a server of the test's own.
+///
+/// # Panics
+/// When the body fails, or is not done by the deadline.
+#[track_caller]
+pub fn run_on(address: &str, body: impl AsyncFnOnce(Env) -> anyhow::Result<()>) {
+    start(Some(address), body);
+}
+
+#[track_caller]
+fn start(address: Option<&str>, body: impl AsyncFnOnce(Env) -> anyhow::Result<()>) {
+    let caller = Location::caller();
+    log();
+    // libtest names each test's thread after the test.
+    let test = match std::thread::current().name() {
+        Some(name) if name != "main" => name.to_owned(),
+        _ => format!("{}:{}", caller.file(), caller.line()),
+    };
+    if let Some(reason) = exceptions::reason(&test, server::kind()) {
+        skip(&test, reason);
+        return;
+    }
+    let deadline = deadline();
+    let result = RUNTIME.block_on(tokio::time::timeout(deadline, async {
+        let address = match address {
+            Some(address) => address.to_owned(),
+            None => server::address().await?,
+        };
+        let env = Env::new(&address, &test).await?;
+        body(env.clone()).await?;
+        env.recorder.finish(env.client(), &test).await
+    }));
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => panic!("{test} failed: {error:?}"),
+        Err(_) => panic!("{test} hung: it was not done within {} s", deadline.as_secs()),
+    }
+}
+
+fn deadline() -> Duration {
+    std::env::var("TEMPORAL_TEST_DEADLINE")
+        .ok()
+        .and_then(|seconds| seconds.parse().ok())
+        .map_or(DEADLINE, Duration::from_secs)
+}
+
+/// Says on the test's output that it did not run, and why.
+#[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
+pub fn skip(test: &str, reason: &str) {
+    eprintln!("{test} is skipped: {reason}");
+}
+
+/// Logs as `RUST_LOG` says; nothing by default.
+fn log() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if std::env::var_os("RUST_LOG").is_some() {
+            tracing_subscriber::fmt()
+                .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+                .with_test_writer()
+                .init();
+        }
+    });
+}
+
+impl Env {
+    async fn new(address: &str, test: &str) -> anyhow::Result<Self> {
+        let client = Client::connect(address).await?;
+        let mut random = uuid::Uuid::new_v4().simple().to_string();
+        random.truncate(8);
+        Ok(Self {
+            client,
+            test: test.into(),
+            unique: format!("{}-{random}", test.replace("::", "-")).into(),
+            recorder: Recorder::default(),
+        })
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The same environment with another client of the same server.
+    #[must_use]
+    pub fn with_client(&self, client: Client) -> Self {
+        Self { client, ..self.clone() }
+    }
+
+    /// The test's name.
+    #[must_use]
+    pub fn test(&self) -> &str {
+        &self.test
+    }
+
+    /// The test's own task queue.
+    #[must_use]
+    pub fn task_queue(&self) -> &str {
+        &self.unique
+    }
+
+    /// An id that no other test, and no other run of this test, has.
+    #[must_use]
+    pub fn id(&self, suffix: &str) -> String {
+        let id = format!("{}-{suffix}", self.unique);
+        self.recorder.note(&id);
+        id
+    }
+
+    /// An id like [`id`](Self::id) whose history is not recorded, since the suite does not keep the code that made it.
+    #[must_use]
+    pub fn unrecorded_id(&self, suffix: &str) -> String {
+        format!("{}-{suffix}", self.unique)
+    }
+
+    /// Options to start a workflow with, on the test's task queue.
+    #[must_use]
+    pub fn options(&self, suffix: &str) -> WorkflowOptions {
+        WorkflowOptions::new(self.id(suffix), self.task_queue())
+    }
+
+    /// A worker on the test's task queue, to be given workflows and activities.
+    #[must_use]
+    pub fn worker(&self) -> WorkerBuilder {
+        Worker::builder(&self.client, self.task_queue())
+    }
+
+    /// The events of the newest run of the workflow.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn events(&self, workflow_id: &str) -> anyhow::Result<Vec<Event>> {
+        history::fetch(&self.client, workflow_id, "").await
+    }
+
+    /// Waits until the workflow's history has an event that the predicate accepts, and gives the history up to it.
+    ///
+    /// # Errors
+    /// When the history cannot be read, or ends without such an event.
+    pub async fn wait_for_event(
+        &self,
+        workflow_id: &str,
+        accept: impl Fn(&Event) -> bool,
+    ) -> anyhow::Result<Vec<Event>> {
+        history::wait_for(&self.client, workflow_id, accept).await
+    }
+}

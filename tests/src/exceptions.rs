@@ -1,0 +1,32 @@
+//! What not every server can do: each test that is not the same on all of them is listed here, with the reason.
+
+use crate::server::Kind;
+
+/// A test that runs on some servers only.
+#[derive(Debug, Clone, Copy)]
+pub struct Exception {
+    /// The test, as `module::name`.
+    pub test: &'static str,
+    /// Where it runs.
+    pub only: &'static [Kind],
+    /// Why not elsewhere.
+    pub reason: &'static str,
+}
+
+/// All of them.
+pub const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        test: "trouble::the_server_goes_away_and_comes_back",
+        only: &[Kind::Dev],
+        reason: "it stops a server of its own and starts it again on its database file; the embedded server has no file",
+    },
+];
+
+/// Why the test does not run on this kind of server; `None` when it does.
+#[must_use]
+pub fn reason(test: &str, kind: Kind) -> Option<&'static str> {
+    EXCEPTIONS
+        .iter()
+        .find(|exception| exception.test == test && !exception.only.contains(&kind))
+        .map(|exception| exception.reason)
+}

@@ -1,0 +1,87 @@
+//! Continuing as new.
+
+use std::cell::Cell;
+use temporal_integration_tests::history::{self, Attributes, EventType};
+use temporal_integration_tests::run;
+use temporal_sdk::workflow;
+
+#[workflow]
+pub(crate) async fn counts_down(ctx: &workflow::Context, number: u32, runs: u32) -> workflow::Result<u32> {
+    if number > 0 {
+        return Err(ctx.continue_as_new(temporal_sdk::args![number - 1, runs + 1]));
+    }
+    Ok(runs)
+}
+
+/// S66, S98: the result is the last run's.
+#[test]
+fn s98_the_result_follows_the_runs() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<counts_down>(), async {
+            let handle = env.client().start_workflow(counts_down, (2_u32, 1_u32), env.options("down")).await?;
+            assert_eq!(handle.result().await?, 3);
+            let first = history::fetch(env.client(), &env.id("down"), handle.run_id().unwrap_or_default()).await?;
+            let Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(next)) =
+                first.last().and_then(|event| event.attributes.clone())
+            else {
+                panic!("the first run did not continue as new");
+            };
+            assert_eq!(next.workflow_type.map(|kind| kind.name).as_deref(), Some("counts_down"));
+            let alone = handle.result().follow_runs(false).await.unwrap_err();
+            assert!(alone.to_string().contains("continued as new"), "{alone}");
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Keeps its memo over runs.
+#[derive(Default)]
+pub(crate) struct Carries {
+    again: Cell<bool>,
+}
+
+#[workflow]
+impl Carries {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context, number: u32) -> workflow::Result<Vec<String>> {
+        if number == 0 {
+            ctx.upsert_memo("run", Some("first"));
+            ctx.wait_condition(|| self.again.get()).await?;
+            return Err(ctx.continue_as_new(1));
+        }
+        let memo = |key: &str| ctx.memo::<String>(key).map(Option::unwrap_or_default);
+        Ok(vec![
+            memo("customer")?,
+            memo("run")?,
+            ctx.info().continued_run_id.is_some().to_string(),
+            (ctx.info().first_execution_run_id != ctx.info().run_id).to_string(),
+            (ctx.history_length() > 0).to_string(),
+            ctx.is_continue_as_new_suggested().to_string(),
+        ])
+    }
+
+    #[signal]
+    fn again(&self) {
+        self.again.set(true);
+    }
+}
+
+/// S98, S99, P18, P32: memo and identity over runs.
+#[test]
+fn s98_s99_p18_p32_what_a_new_run_knows() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<Carries>(), async {
+            let options = env.options("carries").memo("customer", "Ada");
+            let handle = env.client().start_workflow(Carries::run, 0_u32, options).await?;
+            env.wait_for_event(&env.id("carries"), |event| {
+                event.event_type() == EventType::WorkflowPropertiesModified
+            })
+            .await?;
+            handle.signal(Carries::again, ()).await?;
+            assert_eq!(handle.result().await?, ["Ada", "first", "true", "true", "true", "false"]);
+            Ok(())
+        })
+        .await
+    });
+}

@@ -1,0 +1,146 @@
+//! Activities that run within a workflow task.
+
+use crate::quick_local;
+use std::time::Duration;
+use temporal_integration_tests::history::{EventType, count, essential};
+use temporal_integration_tests::run;
+use temporal_sdk::client::failure::ApplicationError;
+use temporal_sdk::workflow::{self, RetryPolicy};
+use temporal_sdk::{activity, args};
+
+#[activity]
+fn double(ctx: &activity::Context, number: i64) -> activity::Result<i64> {
+    // In a local activity this does nothing.
+    ctx.heartbeat("alive");
+    if !ctx.info().is_local {
+        return Err("this is to run as a local activity".into());
+    }
+    Ok(number * 2)
+}
+
+#[workflow]
+pub(crate) async fn doubles(ctx: &workflow::Context, number: i64) -> workflow::Result<i64> {
+    let once = ctx.execute_local_activity(double, number, quick_local()).await?;
+    let handle = ctx.start_local_activity(activity::named::<i64>("double"), args![once], quick_local());
+    Ok(handle.await?)
+}
+
+/// S72, S160: typed and by name, in the workflow's own task: markers and no more.
+#[test]
+fn s72_s160_local_activities_leave_markers() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<doubles>().activity(double), async {
+            assert_eq!(env.client().execute_workflow(doubles, 5, env.options("doubles")).await?, 20);
+            let events = env.events(&env.id("doubles")).await?;
+            use EventType::*;
+            assert_eq!(
+                essential(&events),
+                [WorkflowExecutionStarted, MarkerRecorded, MarkerRecorded, WorkflowExecutionCompleted]
+            );
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[activity]
+fn flaky(ctx: &activity::Context, attempt: u32) -> activity::Result<u32> {
+    if ctx.info().attempt < attempt {
+        return Err(ApplicationError::new("not yet").kind("NotYet").into());
+    }
+    Ok(ctx.info().attempt)
+}
+
+#[workflow]
+pub(crate) async fn local_retries(ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
+    let policy = RetryPolicy::new().initial_interval(Duration::from_millis(10));
+    let options = quick_local().retry_policy(policy.clone());
+    let attempts = ctx.execute_local_activity(flaky, 3_u32, options).await?;
+    let options = quick_local().retry_policy(policy.maximum_attempts(2));
+    let failure = ctx.execute_local_activity(flaky, 9_u32, options).await.unwrap_err();
+    let application = failure.as_application().expect("an application failure");
+    Ok(vec![attempts.to_string(), application.type_name().to_owned()])
+}
+
+#[test]
+fn s72_local_activities_are_retried() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<local_retries>().activity(flaky), async {
+            let seen = env.client().execute_workflow(local_retries, (), env.options("retries")).await?;
+            assert_eq!(seen, ["3", "NotYet"]);
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[workflow]
+pub(crate) async fn backs_off_by_timer(ctx: &workflow::Context) -> workflow::Result<u32> {
+    let policy = RetryPolicy::new().initial_interval(Duration::from_millis(300));
+    let options = quick_local().retry_policy(policy).local_retry_threshold(Duration::from_millis(100));
+    Ok(ctx.execute_local_activity(flaky, 2_u32, options).await?)
+}
+
+/// S72: a retry further away than the threshold waits by a timer of the server.
+#[test]
+fn s72_long_backoff_of_a_local_activity_is_a_timer() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<backs_off_by_timer>().activity(flaky), async {
+            assert_eq!(env.client().execute_workflow(backs_off_by_timer, (), env.options("backoff")).await?, 2);
+            let events = env.events(&env.id("backoff")).await?;
+            assert_eq!(count(&events, EventType::TimerFired), 1);
+            assert_eq!(count(&events, EventType::MarkerRecorded), 2);
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[activity]
+async fn slow(ctx: &activity::Context, millis: u64) -> activity::Result<u64> {
+    let _ = ctx.until_cancelled(tokio::time::sleep(Duration::from_millis(millis))).await;
+    Ok(millis)
+}
+
+#[workflow]
+pub(crate) async fn outlasts_its_task(ctx: &workflow::Context) -> workflow::Result<u64> {
+    Ok(ctx.execute_local_activity(slow, 3000_u64, quick_local()).await?)
+}
+
+/// S72: a local activity that outlasts the workflow task keeps it alive by heartbeats.
+#[test]
+fn s72_a_long_local_activity_keeps_its_task_alive() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<outlasts_its_task>().activity(slow), async {
+            let options = env.options("long").task_timeout(Duration::from_secs(2));
+            assert_eq!(env.client().execute_workflow(outlasts_its_task, (), options).await?, 3000);
+            let events = env.events(&env.id("long")).await?;
+            assert_eq!(count(&events, EventType::WorkflowTaskTimedOut), 0);
+            assert!(count(&events, EventType::WorkflowTaskCompleted) > 1);
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[workflow]
+pub(crate) async fn many_at_once(ctx: &workflow::Context, number: i64) -> workflow::Result<i64> {
+    let all = (0..number).map(|number| ctx.start_local_activity(double, number, quick_local()));
+    let results = workflow::join_all(all).await;
+    let mut sum = 0;
+    for result in results {
+        sum += result?;
+    }
+    Ok(sum)
+}
+
+#[test]
+fn s72_s86_many_local_activities_at_once() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<many_at_once>().activity(double), async {
+            assert_eq!(env.client().execute_workflow(many_at_once, 50, env.options("many")).await?, 50 * 49);
+            Ok(())
+        })
+        .await
+    });
+}

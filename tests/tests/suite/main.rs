@@ -1,0 +1,37 @@
+//! The integration suite: every test runs on the server that `TEMPORAL_TEST_SERVER` names.
+
+mod activities;
+mod cancellation;
+mod children;
+mod client;
+mod continue_as_new;
+mod cross_language;
+mod data;
+mod dynamic;
+mod failing;
+mod hello;
+mod history_paging;
+mod local_activities;
+mod messages;
+mod ordering;
+mod patches;
+mod replay;
+mod timers_conditions;
+mod trouble;
+mod worker_lifecycle;
+
+use std::time::Duration;
+use temporal_sdk::workflow::{ActivityOptions, LocalActivityOptions};
+
+/// A minute: long enough for whatever a test waits for.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Activity options for a quick activity.
+fn quick() -> ActivityOptions {
+    ActivityOptions::start_to_close_timeout(MINUTE)
+}
+
+/// Local activity options for a quick activity.
+fn quick_local() -> LocalActivityOptions {
+    LocalActivityOptions::start_to_close_timeout(MINUTE)
+}

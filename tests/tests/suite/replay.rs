@@ -1,0 +1,178 @@
+//! Replaying histories: fresh ones, altered ones, and those that earlier versions recorded.
+
+use crate::quick;
+use futures_util::StreamExt as _;
+use temporal_integration_tests::history::{self, folder, to_json};
+use temporal_integration_tests::run;
+use temporal_sdk::worker::{Replayer, ReplayerBuilder, WorkflowHistory};
+use temporal_sdk::{activity, workflow};
+
+#[activity]
+async fn step(name: String) -> activity::Result<String> {
+    Ok(name)
+}
+
+mod original {
+    use super::*;
+
+    #[workflow(name = "Steps")]
+    pub(super) async fn steps(ctx: &workflow::Context) -> workflow::Result<String> {
+        let a = ctx.execute_activity(step, "a", quick()).await?;
+        ctx.sleep(std::time::Duration::from_millis(10)).await?;
+        Ok(a)
+    }
+}
+
+mod altered {
+    use super::*;
+
+    #[workflow(name = "Steps")]
+    pub(super) async fn steps(ctx: &workflow::Context) -> workflow::Result<String> {
+        ctx.sleep(std::time::Duration::from_millis(10)).await?;
+        Ok(ctx.execute_activity(step, "a", quick()).await?)
+    }
+}
+
+/// S168, S169: the code that wrote a history replays it, in the server's and in the files' form; other code does not.
+#[test]
+fn s168_s169_a_history_replays_with_its_own_code_only() {
+    run(async |env| {
+        let id = env.unrecorded_id("steps");
+        env.serve(env.worker().workflow::<original::steps>().activity(step), async {
+            let result = env.client().execute_workflow(original::steps, (), env.unrecorded_options("steps")).await?;
+            assert_eq!(result, "a");
+            Ok(())
+        })
+        .await?;
+        let history = env.client().workflow_handle::<original::steps>(&id).fetch_history().await?;
+        let own = Replayer::builder().workflow::<original::steps>().build()?;
+        own.replay(history.clone()).await?;
+
+        let json = to_json(env.events(&id).await?)?;
+        own.replay(WorkflowHistory::from_json(&json)?).await?;
+        // As tctl and older tools spelled it.
+        let old = json.replace("EVENT_TYPE_WORKFLOW_TASK_SCHEDULED", "WorkflowTaskScheduled");
+        assert_ne!(old, json);
+        own.replay(WorkflowHistory::from_json(&old)?).await?;
+
+        let other = Replayer::builder().workflow::<altered::steps>().build()?;
+        let error = other.replay(history.clone()).await.unwrap_err();
+        let text = format!("{error} {error:?}").to_lowercase();
+        assert!(text.contains("timer") && text.contains("step"), "{text}");
+
+        let unknown = Replayer::builder().workflow::<crate::hello::SayHello>().build()?;
+        let error = unknown.replay(history).await.unwrap_err();
+        assert!(error.to_string().contains("Steps"), "{error}");
+        Ok(())
+    });
+}
+
+/// Every workflow of the suite whose histories are kept.
+fn suite() -> ReplayerBuilder {
+    use crate::{
+        activities, cancellation, children, client, continue_as_new, cross_language, data, dynamic, failing, hello,
+        local_activities, messages, ordering, timers_conditions, worker_lifecycle,
+    };
+    Replayer::builder()
+        .workflow::<hello::SayHello>()
+        .workflow::<hello::say_hello_flow>()
+        .workflow::<hello::renamed>()
+        .workflow::<messages::GreetingWorkflow>()
+        .workflow::<messages::Ledger>()
+        .workflow::<messages::Patient>()
+        .workflow::<client::Waiter>()
+        .workflow::<client::sum>()
+        .workflow::<activities::all_kinds>()
+        .workflow::<activities::retries>()
+        .workflow::<activities::failures>()
+        .workflow::<activities::impatient>()
+        .workflow::<activities::timeouts>()
+        .workflow::<activities::ask_info>()
+        .workflow::<activities::call_thread>()
+        .workflow::<activities::Signalled>()
+        .workflow::<activities::CancelsActivity>()
+        .workflow::<activities::waits_for_completion>()
+        .workflow::<local_activities::doubles>()
+        .workflow::<local_activities::local_retries>()
+        .workflow::<local_activities::backs_off_by_timer>()
+        .workflow::<local_activities::outlasts_its_task>()
+        .workflow::<local_activities::many_at_once>()
+        .workflow::<timers_conditions::sleeps>()
+        .workflow::<timers_conditions::Waits>()
+        .workflow::<timers_conditions::concurrent>()
+        .workflow::<timers_conditions::Draws>()
+        .workflow::<timers_conditions::no_timers>()
+        .workflow::<cancellation::cancelled_in_sleep>()
+        .workflow::<cancellation::cleans_up>()
+        .workflow::<cancellation::Stubborn>()
+        .workflow::<cancellation::Ends>()
+        .workflow::<cancellation::does_not_wait>()
+        .workflow::<cancellation::cancels_at_once>()
+        .workflow::<cancellation::detaches>()
+        .workflow::<children::Ship>()
+        .workflow::<children::ships>()
+        .workflow::<children::doubled>()
+        .workflow::<children::executes_children>()
+        .workflow::<children::refused_child>()
+        .workflow::<children::passes_on_failure>()
+        .workflow::<children::id_is_taken>()
+        .workflow::<children::leaves_child>()
+        .workflow::<children::steers_others>()
+        .workflow::<children::tells_family>()
+        .workflow::<children::asks_child>()
+        .workflow::<continue_as_new::counts_down>()
+        .workflow::<continue_as_new::Carries>()
+        .workflow::<cross_language::CrossGreeting>()
+        .workflow::<data::passes_order>()
+        .workflow::<data::passes_parts>()
+        .workflow::<data::gives_bytes>()
+        .workflow::<data::gives_message>()
+        .workflow::<data::gives_nothing>()
+        .workflow::<data::fails_plainly>()
+        .workflow::<data::sends_percent>()
+        .workflow::<data::passes_raw>()
+        .workflow::<dynamic::Constructed>()
+        .workflow::<dynamic::AnyWorkflow>()
+        .workflow::<failing::fails>()
+        .workflow::<failing::under_an_alias>()
+        .workflow::<failing::retried>()
+        .workflow::<failing::Handlers>()
+        .workflow::<ordering::Order>()
+        .workflow::<ordering::Turnstile>()
+        .workflow::<worker_lifecycle::calls_one>()
+        .workflow::<worker_lifecycle::measures>()
+        .workflow::<worker_lifecycle::watches>()
+        .workflow::<worker_lifecycle::many_steps>()
+}
+
+/// S170: every history that any version of the suite recorded replays with the code of today. `RECORD_HISTORIES=1` with the
+/// other tests records those of this version.
+#[test]
+fn s170_all_recorded_histories() {
+    run(async |_env| {
+        let mut names = Vec::new();
+        let mut histories = Vec::new();
+        for version in std::fs::read_dir(folder())? {
+            for file in std::fs::read_dir(version?.path())? {
+                let path = file?.path();
+                if path.extension().is_some_and(|extension| extension == "json") {
+                    let text = std::fs::read_to_string(&path)?;
+                    names.push(path.display().to_string());
+                    histories.push(WorkflowHistory::from_json(&text)?);
+                }
+            }
+        }
+        assert!(!histories.is_empty(), "no histories in {}", history::folder().display());
+        let replayer = suite().build()?;
+        let mut failed = Vec::new();
+        for (name, history) in names.iter().zip(histories.clone()) {
+            if let Err(error) = replayer.replay(history).await {
+                failed.push(format!("{name}: {error}"));
+            }
+        }
+        assert!(failed.is_empty(), "{} of {} histories:\n{}", failed.len(), names.len(), failed.join("\n"));
+        let report = replayer.replay_all(futures_util::stream::iter(histories).map(anyhow::Ok)).await?;
+        assert_eq!(report.replayed(), names.len());
+        Ok(())
+    });
+}

@@ -1,0 +1,478 @@
+//! What happens when something is wrong: no server, a server that goes away, code that does not fit, workers that die.
+
+use crate::{MINUTE, quick};
+use std::cell::Cell;
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use temporal_integration_tests::history::{Attributes, EventType, count};
+use temporal_integration_tests::{Env, run, run_on, server};
+use temporal_sdk::client::definition::{Untyped, query_named, signal_named, update_named};
+use temporal_sdk::client::{Client, ClientOptions};
+use temporal_sdk::workflow::RetryPolicy;
+use temporal_sdk::{activity, workflow};
+use tokio::process::{Child, Command};
+
+// ---- no server
+
+#[test]
+fn no_server_at_start() {
+    run(async |_env| {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let address = format!("http://127.0.0.1:{port}");
+        let began = Instant::now();
+        let options = ClientOptions::new(&address).connect_timeout(Duration::from_secs(2));
+        let error = Client::connect(options).await.unwrap_err().to_string();
+        assert!(error.contains(&address), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        Ok(())
+    });
+}
+
+/// Something listens, and never answers.
+#[test]
+fn a_server_that_does_not_answer() {
+    run(async |_env| {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let options = ClientOptions::new(&address).connect_timeout(Duration::from_secs(1));
+        let began = Instant::now();
+        let error = Client::connect(options).await.unwrap_err().to_string();
+        assert!(error.contains(&address), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        Ok(())
+    });
+}
+
+// ---- a server that goes away
+
+#[activity]
+async fn tick(number: u32) -> activity::Result<u32> {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    Ok(number)
+}
+
+#[derive(Default)]
+pub(crate) struct Ticks {
+    ticks: Cell<u32>,
+    stop: Cell<bool>,
+}
+
+#[workflow]
+impl Ticks {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<u32> {
+        while !self.stop.get() {
+            let options = quick().retry_policy(RetryPolicy::new().initial_interval(Duration::from_millis(100)));
+            ctx.execute_activity(tick, self.ticks.get(), options).await?;
+            self.ticks.set(self.ticks.get() + 1);
+            ctx.sleep(Duration::from_millis(20)).await?;
+        }
+        Ok(self.ticks.get())
+    }
+
+    #[signal]
+    fn stop(&self) {
+        self.stop.set(true);
+    }
+
+    #[query]
+    fn ticks(&self) -> u32 {
+        self.ticks.get()
+    }
+}
+
+/// The server is away for ten seconds while workflows are under way and a client waits for their results.
+#[test]
+fn the_server_goes_away_and_comes_back() {
+    if server::kind() != server::Kind::Dev {
+        return run(async |_env| Ok(()));
+    }
+    let name = format!("suite-{}.db", uuid::Uuid::new_v4());
+    let database = std::env::temp_dir().join(name);
+    let options = server::dev_options().database(&database);
+    let first = server::RUNTIME.block_on(server::own_dev_server(options.clone())).expect("a dev server");
+    let (address, port) = (first.address(), first.port());
+    run_on(&address, async |env| {
+        env.serve(env.worker().workflow::<Ticks>().activity(tick), async {
+            let mut handles = Vec::new();
+            for number in 0..3 {
+                let options = env.options(&number.to_string());
+                handles.push(env.client().start_workflow(Ticks::run, (), options).await?);
+            }
+            let waiting: Vec<_> = handles
+                .iter()
+                .cloned()
+                .map(|handle| tokio::spawn(async move { handle.result().await }))
+                .collect();
+            for number in 0..3 {
+                env.wait_for_event(&env.id(&number.to_string()), |event| event.event_id > 20).await?;
+            }
+            let before = handles[0].query(Ticks::ticks, ()).await?;
+            first.shutdown().await;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            let _second = server::own_dev_server(options.port(port)).await?;
+            for (number, handle) in handles.iter().enumerate() {
+                let length = loop {
+                    match env.events(&env.id(&number.to_string())).await {
+                        Ok(events) => break events.last().map_or(0, |event| event.event_id),
+                        Err(error) => tracing::debug!(%error, "the server is not back yet"),
+                    }
+                };
+                env.wait_for_event(&env.id(&number.to_string()), |event| event.event_id > length + 10).await?;
+                handle.signal(Ticks::stop, ()).await?;
+            }
+            for result in waiting {
+                assert!(result.await?? > before);
+            }
+            Ok(())
+        })
+        .await
+    });
+    for suffix in ["", "-shm", "-wal"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", database.display()));
+    }
+}
+
+// ---- code that does not fit
+
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Parcel {
+    weight: u32,
+}
+
+#[activity]
+async fn weigh(parcel: Parcel) -> activity::Result<u32> {
+    Ok(parcel.weight)
+}
+
+#[workflow]
+pub(crate) async fn weighs_badly(ctx: &workflow::Context) -> workflow::Result<String> {
+    let once = quick().retry_policy(RetryPolicy::new().maximum_attempts(1));
+    let weigh = activity::named::<u32>("weigh");
+    let parcel = serde_json::json!({"weight": "heavy"});
+    let failure = ctx.execute_activity(weigh, parcel, once.clone()).await.unwrap_err();
+    let input = failure.root_cause().message().to_owned();
+    let unknown = activity::named::<u32>("nobody_has_this");
+    let failure = ctx.execute_activity(unknown, (), once.clone()).await.unwrap_err();
+    let unknown = failure.root_cause().message().to_owned();
+    // The activity is fine, but its result is another than expected.
+    let wrong = activity::named::<Vec<String>>("weigh");
+    let output = ctx.execute_activity(wrong, Parcel { weight: 3 }, once).await.unwrap_err().to_string();
+    Ok(format!("{input}\n{unknown}\n{output}"))
+}
+
+/// P70: an argument that does not decode fails the activity, naming the type and the field; an unknown activity fails naming what
+/// there is; a result that does not decode is a failure in the workflow.
+#[test]
+fn p70_activities_that_do_not_fit() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<weighs_badly>().activity(weigh), async {
+            let seen = env.client().execute_workflow(weighs_badly, (), env.options("badly")).await?;
+            let lines: Vec<&str> = seen.lines().collect();
+            assert!(lines[0].contains("Parcel") && lines[0].contains("weight"), "{seen}");
+            assert!(lines[1].contains("nobody_has_this") && lines[1].contains("weigh"), "{seen}");
+            assert!(lines[2].contains("weigh"), "{seen}");
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[workflow]
+pub(crate) async fn takes_parcel(parcel: Parcel) -> workflow::Result<u32> {
+    Ok(parcel.weight)
+}
+
+/// What the first failed task of the workflow says.
+async fn task_failure(env: &Env, id: &str) -> anyhow::Result<String> {
+    let events = env.wait_for_event(id, |event| event.event_type() == EventType::WorkflowTaskFailed).await?;
+    match events.last().and_then(|event| event.attributes.clone()) {
+        Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => Ok(failed.failure.unwrap_or_default().message),
+        other => anyhow::bail!("not a failed task: {other:?}"),
+    }
+}
+
+/// P70, S105: a workflow that was started with what its code cannot read, and one of a type that the worker does not have: the task
+/// fails and says why; the workflow waits for better code.
+#[test]
+fn s105_p70_workflows_that_do_not_fit() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<takes_parcel>(), async {
+            let client = env.client();
+            let named = workflow::named::<u32>("takes_parcel");
+            let input = serde_json::json!({"weight": "heavy"});
+            let bad = client.start_workflow(named, input, env.options("bad")).await?;
+            let message = task_failure(&env, &env.id("bad")).await?;
+            assert!(message.contains("Parcel") && message.contains("weight"), "{message}");
+            bad.terminate("seen").await?;
+
+            let named = workflow::named::<u32>("NobodyHasThis");
+            let unknown = client.start_workflow(named, (), env.options("unknown")).await?;
+            let message = task_failure(&env, &env.id("unknown")).await?;
+            assert!(message.contains("NobodyHasThis") && message.contains("takes_parcel"), "{message}");
+            unknown.terminate("seen").await?;
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// S9: messages that the workflow does not have.
+#[test]
+fn s9_unknown_signal_query_and_update() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<Ticks>().activity(tick), async {
+            env.client().start_workflow(Ticks::run, (), env.options("ticks")).await?;
+            let handle = env.client().workflow_handle::<Untyped<u32>>(env.id("ticks"));
+            handle.signal(signal_named("no_such_signal"), 1).await?;
+            let error = handle.query(query_named::<u32>("no_such_query"), ()).await.unwrap_err().to_string();
+            assert!(error.contains("no_such_query") && error.contains("ticks"), "{error}");
+            let error = handle.execute_update(update_named::<u32>("no_such_update"), ()).await.unwrap_err();
+            let failure = error.failure().expect("the update is rejected");
+            assert!(failure.to_string().contains("no_such_update"), "{failure}");
+            // A message whose argument does not decode does not harm the workflow either.
+            handle.signal(signal_named("stop"), ()).await?;
+            handle.result().await?;
+            Ok(())
+        })
+        .await
+    });
+}
+
+// ---- workers with different code
+
+#[activity]
+async fn only_first() -> activity::Result<String> {
+    Ok("first".to_owned())
+}
+
+#[activity]
+async fn only_second() -> activity::Result<String> {
+    Ok("second".to_owned())
+}
+
+#[workflow]
+pub(crate) async fn on_first(ctx: &workflow::Context) -> workflow::Result<String> {
+    let options = quick().retry_policy(RetryPolicy::new().initial_interval(Duration::from_millis(20)));
+    Ok(ctx.execute_activity(only_second, (), options).await?)
+}
+
+#[workflow]
+pub(crate) async fn on_second(ctx: &workflow::Context) -> workflow::Result<String> {
+    let options = quick().retry_policy(RetryPolicy::new().initial_interval(Duration::from_millis(20)));
+    Ok(ctx.execute_activity(only_first, (), options).await?)
+}
+
+/// S105: what one worker refuses, the other does, sooner or later.
+#[test]
+fn s105_two_workers_with_different_code_on_one_queue() {
+    run(async |env| {
+        let first = env.worker().workflow::<on_first>().activity(only_first);
+        let second = env.worker().workflow::<on_second>().activity(only_second);
+        env.serve(first, async {
+            env.serve(second, async {
+                let short = |suffix: &str| env.options(suffix).task_timeout(Duration::from_secs(1));
+                let a = env.client().start_workflow(on_first, (), short("a")).await?;
+                let b = env.client().start_workflow(on_second, (), short("b")).await?;
+                assert_eq!(a.result().await?, "second");
+                assert_eq!(b.result().await?, "first");
+                Ok(())
+            })
+            .await
+        })
+        .await
+    });
+}
+
+// ---- a workflow that is mended
+
+mod broken {
+    use super::*;
+
+    #[workflow(name = "Mended")]
+    pub(super) async fn flow(ctx: &workflow::Context) -> workflow::Result<String> {
+        ctx.execute_activity(tick, 1_u32, quick()).await?;
+        panic!("a bug in the workflow");
+    }
+}
+
+mod mended {
+    use super::*;
+
+    #[workflow(name = "Mended")]
+    pub(super) async fn flow(ctx: &workflow::Context) -> workflow::Result<String> {
+        let number = ctx.execute_activity(tick, 1_u32, quick()).await?;
+        Ok(format!("mended after {number}"))
+    }
+}
+
+/// S105: a second worker with mended code brings the workflow to its end.
+#[test]
+fn s105_a_panicking_workflow_is_mended() {
+    run(async |env| {
+        let id = env.unrecorded_id("mended");
+        let handle = env
+            .serve(env.worker().workflow::<broken::flow>().activity(tick), async {
+                let options = env.unrecorded_options("mended").task_timeout(Duration::from_secs(1));
+                let handle = env.client().start_workflow(mended::flow, (), options).await?;
+                let message = task_failure(&env, &id).await?;
+                assert!(message.contains("a bug in the workflow"), "{message}");
+                Ok(handle)
+            })
+            .await?;
+        env.serve(env.worker().workflow::<mended::flow>().activity(tick), async {
+            assert_eq!(handle.result().await?, "mended after 1");
+            Ok(())
+        })
+        .await
+    });
+}
+
+// ---- workers that are killed
+
+const CHILD_QUEUE: &str = "SUITE_CHILD_QUEUE";
+const CHILD_ADDRESS: &str = "SUITE_CHILD_ADDRESS";
+
+fn is_child() -> bool {
+    std::env::var_os(CHILD_QUEUE).is_some()
+}
+
+#[activity]
+async fn dies_in_child(ctx: &activity::Context) -> activity::Result<u32> {
+    if is_child() {
+        let id = ctx.info().workflow_id.clone().unwrap_or_default();
+        ctx.client().workflow_handle::<Survivor>(id).signal(Survivor::child_is_in, ()).await?;
+        ctx.cancelled().await;
+    }
+    Ok(ctx.info().attempt)
+}
+
+#[derive(Default)]
+pub(crate) struct Survivor {
+    child_is_in: Cell<bool>,
+}
+
+#[workflow]
+impl Survivor {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<u32> {
+        let options = quick()
+            .heartbeat_timeout(Duration::from_secs(1))
+            .retry_policy(RetryPolicy::new().initial_interval(Duration::from_millis(20)));
+        Ok(ctx.execute_activity(dies_in_child, (), options).await?)
+    }
+
+    #[signal]
+    fn child_is_in(&self) {
+        self.child_is_in.set(true);
+    }
+}
+
+static TASKS: AtomicU32 = AtomicU32::new(0);
+
+/// In the child process, its task never ends.
+#[workflow(sandboxed = false)]
+pub(crate) async fn hangs_in_child(ctx: &workflow::Context) -> workflow::Result<u32> {
+    ctx.sleep(Duration::from_millis(10)).await?;
+    if is_child() {
+        loop {
+            std::thread::park();
+        }
+    }
+    Ok(TASKS.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The worker of the child process, when this test binary was started as one; otherwise it passes.
+#[test]
+fn worker_of_the_child_process() {
+    let (Ok(queue), Ok(address)) = (std::env::var(CHILD_QUEUE), std::env::var(CHILD_ADDRESS)) else {
+        return;
+    };
+    server::RUNTIME
+        .block_on(async {
+            let client = Client::connect(address.as_str()).await?;
+            let worker = temporal_sdk::worker::Worker::builder(&client, queue)
+                .workflow::<Survivor>()
+                .workflow::<hangs_in_child>()
+                .activity(dies_in_child)
+                .build()?;
+            worker.run().await?;
+            anyhow::Ok(())
+        })
+        .expect("the child's worker runs");
+}
+
+async fn child_worker(env: &Env) -> anyhow::Result<Child> {
+    let child = Command::new(std::env::current_exe()?)
+        .args(["--exact", "trouble::worker_of_the_child_process", "--nocapture"])
+        .env(CHILD_QUEUE, env.task_queue())
+        .env(CHILD_ADDRESS, server::address().await?)
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok(child)
+}
+
+/// S158: the activity's heartbeat times out, and its next attempt is made elsewhere.
+#[test]
+fn s158_a_worker_killed_in_an_activity() {
+    run(async |env| {
+        let mut child = child_worker(&env).await?;
+        let id = env.id("survivor");
+        let handle = env.client().start_workflow(Survivor::run, (), env.options("survivor")).await?;
+        env.wait_for_event(&id, |event| event.event_type() == EventType::WorkflowExecutionSignaled).await?;
+        child.kill().await?;
+        env.serve(env.worker().workflow::<Survivor>().activity(dies_in_child), async {
+            assert_eq!(handle.result().await?, 2);
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// S105: the task times out, and is done elsewhere from the history.
+#[test]
+fn s105_a_worker_killed_in_a_workflow_task() {
+    run(async |env| {
+        let mut child = child_worker(&env).await?;
+        let id = env.id("hangs");
+        let options = env.options("hangs").task_timeout(Duration::from_secs(2));
+        let handle = env.client().start_workflow(hangs_in_child, (), options).await?;
+        env.wait_for_event(&id, |event| {
+            event.event_type() == EventType::WorkflowTaskStarted && event.event_id > 5
+        })
+        .await?;
+        child.kill().await?;
+        env.serve(env.worker().workflow::<hangs_in_child>(), async {
+            handle.result().await?;
+            let events = env.events(&id).await?;
+            assert!(count(&events, EventType::WorkflowTaskTimedOut) >= 1);
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// S38: dropping a worker that serves leaves nothing behind: the next one takes over.
+#[test]
+fn s38_a_worker_that_is_dropped() {
+    run(async |env| {
+        let worker = env.worker().workflow::<Ticks>().activity(tick).build()?;
+        let handle = env.client().start_workflow(Ticks::run, (), env.options("dropped")).await?;
+        let id = env.id("dropped");
+        let serving = worker.run_until(async { env.wait_for_event(&id, |event| event.event_id > 20).await });
+        tokio::select! {
+            _ = serving => {}
+            () = tokio::time::sleep(MINUTE) => anyhow::bail!("nothing happened"),
+        }
+        let options = handle.clone();
+        env.serve(env.worker().workflow::<Ticks>().activity(tick), async {
+            options.signal(Ticks::stop, ()).await?;
+            assert!(handle.result().await? > 0);
+            Ok(())
+        })
+        .await
+    });
+}
