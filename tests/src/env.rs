@@ -4,10 +4,16 @@ use crate::history::{self, Event};
 use crate::server::{self, RUNTIME};
 use crate::{exceptions, history::Recorder};
 use std::panic::Location;
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 use temporal_sdk::client::{Client, WorkflowOptions};
 use temporal_sdk::worker::{Worker, WorkerBuilder};
+use tracing::Subscriber;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How long a test may take, unless `TEMPORAL_TEST_DEADLINE` says otherwise, in seconds.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -82,16 +88,46 @@ pub fn skip(test: &str, reason: &str) {
     eprintln!("{test} is skipped: {reason}");
 }
 
-/// Logs as `RUST_LOG` says; nothing by default.
+/// The lines logged with the target `suite`, by whatever thread.
+static CAPTURED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The lines that were logged with the target `suite` and that the predicate takes, in order.
+#[must_use]
+pub fn captured(take: impl Fn(&str) -> bool) -> Vec<String> {
+    let lines = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.iter().filter(|line| take(line)).cloned().collect()
+}
+
+/// Keeps what is logged with the target `suite`.
+struct Capture;
+
+impl<S: Subscriber> Layer<S> for Capture {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        struct Message(String);
+        impl Visit for Message {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        CAPTURED.lock().unwrap_or_else(PoisonError::into_inner).push(message.0);
+    }
+}
+
+/// Logs as `RUST_LOG` says, nothing by default, and captures what tests ask for.
 fn log() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        if std::env::var_os("RUST_LOG").is_some() {
-            tracing_subscriber::fmt()
-                .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        let shown = std::env::var_os("RUST_LOG").map(|_| {
+            tracing_subscriber::fmt::layer()
                 .with_test_writer()
-                .init();
-        }
+                .with_filter(tracing_subscriber::EnvFilter::from_default_env())
+        });
+        let capture = Capture.with_filter(filter_fn(|metadata| metadata.target() == "suite"));
+        tracing_subscriber::registry().with(shown).with(capture).init();
     });
 }
 
@@ -150,6 +186,24 @@ impl Env {
     #[must_use]
     pub fn options(&self, suffix: &str) -> WorkflowOptions {
         WorkflowOptions::new(self.id(suffix), self.task_queue())
+    }
+
+    /// Options like [`options`](Self::options), for a workflow whose history is not recorded.
+    #[must_use]
+    pub fn unrecorded_options(&self, suffix: &str) -> WorkflowOptions {
+        WorkflowOptions::new(self.unrecorded_id(suffix), self.task_queue())
+    }
+
+    /// Runs the worker until the body is done, and gives what it returned.
+    ///
+    /// # Errors
+    /// When the worker cannot be built, ends by itself, or the body fails.
+    pub async fn serve<T>(
+        &self,
+        worker: WorkerBuilder,
+        body: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        worker.build()?.run_until(body).await?
     }
 
     /// A worker on the test's task queue, to be given workflows and activities.

@@ -7,6 +7,8 @@
 use anyhow::Context as _;
 use std::sync::LazyLock;
 use temporal_testing::environment::{DevServer, DevServerOptions};
+use temporal_testing::server::EmbeddedServer;
+use temporal_testing::server::visibility::AttributeType;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
@@ -34,6 +36,7 @@ pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 static DEV: OnceCell<DevServer> = OnceCell::const_new();
+static EMBEDDED: OnceCell<(EmbeddedServer, String)> = OnceCell::const_new();
 
 /// The kind that `TEMPORAL_TEST_SERVER` asks for.
 ///
@@ -54,10 +57,18 @@ pub fn kind() -> Kind {
 /// # Errors
 /// When it cannot be started.
 pub async fn address() -> anyhow::Result<String> {
-    match kind() {
+    address_of(kind()).await
+}
+
+/// Where the shared server of a kind listens.
+///
+/// # Errors
+/// When it cannot be started.
+pub async fn address_of(kind: Kind) -> anyhow::Result<String> {
+    match kind {
         Kind::Dev => Ok(DEV.get_or_try_init(|| start_dev(dev_options())).await?.address()),
         Kind::External => Ok(std::env::var("TEMPORAL_TEST_SERVER")?),
-        Kind::Embedded => anyhow::bail!("temporal-testing serves nothing yet: run with TEMPORAL_TEST_SERVER=dev"),
+        Kind::Embedded => Ok(EMBEDDED.get_or_try_init(start_embedded).await?.1.clone()),
     }
 }
 
@@ -67,6 +78,22 @@ pub fn dev_options() -> DevServerOptions {
     SEARCH_ATTRIBUTES
         .iter()
         .fold(DevServerOptions::new(), |options, (name, kind)| options.search_attribute(*name, *kind))
+}
+
+/// Starts an embedded server on the suite's runtime. It listens, so that other processes take part.
+async fn start_embedded() -> anyhow::Result<(EmbeddedServer, String)> {
+    let start = async {
+        let server = SEARCH_ATTRIBUTES
+            .iter()
+            .fold(EmbeddedServer::builder(), |builder, (name, kind)| {
+                let kind = if *kind == "Int" { AttributeType::Int } else { AttributeType::Keyword };
+                builder.search_attribute(*name, kind)
+            })
+            .start();
+        let address = server.bind("127.0.0.1:0").await?;
+        anyhow::Ok((server, format!("http://{address}")))
+    };
+    RUNTIME.spawn(start).await?
 }
 
 /// Starts a dev server on the suite's runtime, which outlives the test that comes first.

@@ -113,8 +113,8 @@ fn s118_a_mocked_activity() {
         let worker = env
             .worker()
             .workflow::<crate::hello::SayHello>()
-            .activity(activity::from_fn("say_hello", |_ctx: activity::Context, name: String| async move {
-                activity::Result::Ok(format!("mocked {name}"))
+            .activity(activity::from_fn("say_hello", |name: String| async move {
+                Ok(format!("mocked {name}"))
             }));
         env.serve(worker, async {
             let named = workflow::named::<String>("SayHello");
@@ -138,7 +138,7 @@ async fn fail_until(ctx: &activity::Context, attempt: u32) -> activity::Result<u
     Ok(seen.unwrap_or(0))
 }
 
-fn retried(attempts: i32) -> ActivityOptions {
+fn retried(attempts: u32) -> ActivityOptions {
     quick().retry_policy(
         RetryPolicy::new().initial_interval(Duration::from_millis(20)).maximum_attempts(attempts),
     )

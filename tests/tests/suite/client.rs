@@ -5,7 +5,7 @@ use std::time::Duration;
 use temporal_integration_tests::history::{EventType, types};
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::protos::api::enums::v1::{WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
-use temporal_sdk::client::{StartWorkflowError, WorkflowResultError};
+use temporal_sdk::client::{QueryOptions, StartWorkflowError, WorkflowError};
 use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::workflow;
 
@@ -99,7 +99,7 @@ fn s7_p14_describe_and_start_delay() {
         assert_eq!(description.status(), WorkflowExecutionStatus::Running);
         assert_eq!(description.workflow_type(), "Waiter");
         assert_eq!(description.task_queue(), env.task_queue());
-        assert_eq!(description.workflow_id(), env.id("delayed"));
+        assert_eq!(description.id(), env.id("delayed"));
         assert_eq!(types(&env.events(&env.id("delayed")).await?), [EventType::WorkflowExecutionStarted]);
         handle.terminate("done with it").await?;
         Ok(())
@@ -115,7 +115,7 @@ fn p18_memo() {
             assert_eq!(handle.query(Waiter::memo_of, "customer").await?.as_deref(), Some("Ada"));
             assert_eq!(handle.query(Waiter::memo_of, "other").await?, None);
             let description = handle.describe().await?;
-            assert_eq!(description.memo::<String>("customer")?.as_deref(), Some("Ada"));
+            assert_eq!(description.memo().get::<String>("customer")?.as_deref(), Some("Ada"));
             handle.signal(Waiter::end, ()).await?;
             handle.result().await?;
             Ok(())
@@ -156,7 +156,7 @@ fn p20_history_as_it_grows() {
     run(async |env| {
         env.serve(worker(&env), async {
             let handle = env.client().start_workflow(Waiter::run, (), env.options("growing")).await?;
-            let mut events = handle.fetch_history().wait_new_event(true).events();
+            let mut events = handle.follow_history_events();
             let mut seen = Vec::new();
             while let Some(event) = events.try_next().await? {
                 seen.push(event.event_type());
@@ -179,7 +179,7 @@ fn s66_a_workflow_that_does_not_exist() {
     run(async |env| {
         let handle = env.client().workflow_handle::<Waiter>(env.id("nowhere"));
         let error = handle.result().await.unwrap_err();
-        assert!(matches!(error, WorkflowResultError::Rpc(_)), "{error:?}");
+        assert!(matches!(error, WorkflowError::NotFound(_)), "{error:?}");
         assert!(error.to_string().contains("not found"), "{error}");
         let error = handle.signal(Waiter::end, ()).await.unwrap_err();
         assert!(error.to_string().contains("not found"), "{error}");
@@ -209,11 +209,8 @@ fn p83_query_reject_condition() {
             let handle = env.client().start_workflow(Waiter::run, (), env.options("reject")).await?;
             handle.signal(Waiter::end, ()).await?;
             handle.result().await?;
-            let error = handle
-                .query(Waiter::memo_of, "x")
-                .reject_condition(QueryRejectCondition::NotOpen)
-                .await
-                .unwrap_err();
+            let options = QueryOptions::new().reject_condition(QueryRejectCondition::NotOpen);
+            let error = handle.query_with(Waiter::memo_of, "x", options).await.unwrap_err();
             assert!(error.to_string().contains("reject"), "{error}");
             Ok(())
         })

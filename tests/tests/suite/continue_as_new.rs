@@ -27,7 +27,7 @@ fn s98_the_result_follows_the_runs() {
                 panic!("the first run did not continue as new");
             };
             assert_eq!(next.workflow_type.map(|kind| kind.name).as_deref(), Some("counts_down"));
-            let alone = handle.result().follow_runs(false).await.unwrap_err();
+            let alone = handle.follow_runs(false).result().await.unwrap_err();
             assert!(alone.to_string().contains("continued as new"), "{alone}");
             Ok(())
         })

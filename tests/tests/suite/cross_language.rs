@@ -7,7 +7,8 @@ use temporal_integration_tests::history::{essential, to_json};
 use temporal_integration_tests::python::{INSTALL, Python};
 use temporal_integration_tests::{Env, run, server};
 use temporal_sdk::client::definition::{query_named, signal_named, update_named};
-use temporal_sdk::worker::{Replayer, WorkerBuilder, WorkflowHistory};
+use temporal_sdk::client::WorkflowHistory;
+use temporal_sdk::worker::{Replayer, WorkerBuilder};
 use temporal_sdk::workflow::ActivityOptions;
 use temporal_sdk::{activity, workflow};
 

@@ -316,7 +316,7 @@ fn s32_s33_s34_s35_s36_own_encodings() {
     run(async |env| {
         let indented = JsonConverter::default().with_serializer(|value, out| {
             let mut serializer = serde_json::Serializer::pretty(out);
-            temporal_sdk::client::data::serialize(value, &mut serializer)
+            erased_serde::serialize(value, &mut serializer)
         });
         let converter = CompositeConverter::default().with_first(IpAddress).with(indented);
         let converter = DataConverter::default().with_payload_converter(converter);

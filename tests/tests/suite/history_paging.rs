@@ -60,8 +60,8 @@ fn p20_ten_thousand_events_in_pages() {
             handle.signal(Writes::end, ()).await?;
             assert_eq!(handle.result().await?, 5);
             let history = handle.fetch_history().await?;
-            assert!(history.events().len() > 10_000);
-            assert!(history.events().iter().zip(1..).all(|(event, id)| event.event_id == id));
+            assert!(history.events.len() > 10_000);
+            assert!(history.events.iter().zip(1..).all(|(event, id)| event.event_id == id));
             Ok(())
         })
         .await

@@ -12,6 +12,7 @@ mod failing;
 mod hello;
 mod history_paging;
 mod local_activities;
+mod logging;
 mod messages;
 mod ordering;
 mod patches;

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use temporal_integration_tests::history::{EventType, count, types};
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::definition::{query_named, signal_named, update_named};
-use temporal_sdk::client::{StartUpdateOptions, UpdateWaitStage};
+use temporal_sdk::client::{UpdateOptions, UpdateWaitStage};
 use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::{activity, workflow};
 
@@ -256,13 +256,13 @@ fn p4_p5_update_wait_stages_and_handles() {
     run(async |env| {
         env.serve(worker(&env), async {
             let handle = env.client().start_workflow(Ledger::run, (), env.options("stages")).await?;
-            let options = StartUpdateOptions::new(UpdateWaitStage::Accepted).update_id("the-update");
+            let options = UpdateOptions::new(UpdateWaitStage::Accepted).id("the-update");
             let accepted = handle.start_update(Ledger::enter_and_count, "a", options).await?;
-            assert_eq!(accepted.update_id(), "the-update");
+            assert_eq!(accepted.id(), "the-update");
             let count = accepted.result().await?;
             let again = handle.update_handle::<usize>("the-update");
             assert_eq!(again.result().await?, count);
-            let options = StartUpdateOptions::new(UpdateWaitStage::Completed).update_id("the-update");
+            let options = UpdateOptions::new(UpdateWaitStage::Completed).id("the-update");
             let same = handle.start_update(Ledger::enter_and_count, "b", options).await?;
             assert_eq!(same.result().await?, count);
             handle.signal(Ledger::close, ()).await?;
@@ -314,7 +314,7 @@ fn p7_all_handlers_finished() {
     run(async |env| {
         env.serve(worker(&env), async {
             let handle = env.client().start_workflow(Patient::run, (), env.options("patient")).await?;
-            let options = StartUpdateOptions::new(UpdateWaitStage::Accepted);
+            let options = UpdateOptions::new(UpdateWaitStage::Accepted);
             let update = handle.start_update(Patient::wait_for_release, (), options).await?;
             handle.signal(Patient::finish, ()).await?;
             handle.signal(Patient::release, ()).await?;

@@ -4,7 +4,8 @@ use crate::quick;
 use futures_util::StreamExt as _;
 use temporal_integration_tests::history::{self, folder, to_json};
 use temporal_integration_tests::run;
-use temporal_sdk::worker::{Replayer, ReplayerBuilder, WorkflowHistory};
+use temporal_sdk::client::WorkflowHistory;
+use temporal_sdk::worker::{Replayer, ReplayerBuilder};
 use temporal_sdk::{activity, workflow};
 
 #[activity]
