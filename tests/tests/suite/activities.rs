@@ -10,6 +10,7 @@ use temporal_integration_tests::history::{Attributes, EventType, count, essentia
 use temporal_integration_tests::run;
 use temporal_sdk::activity::{self, Activity, ActivityRef, CancellationReason, One};
 use temporal_sdk::client::failure::{ApplicationError, RetryState, TimeoutType};
+use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::workflow::{self, ActivityOptions, RetryPolicy};
 use temporal_sdk::{activities, activity, args};
 use tokio::sync::Notify;
@@ -83,6 +84,20 @@ pub(crate) async fn all_kinds(ctx: &workflow::Context, text: String) -> workflow
     results.push(ctx.execute_activity(Counter::read, (), quick()).await?.to_string());
     results.push(ctx.execute_activity(activity::named::<String>("greet"), "Ada", quick()).await?);
     Ok(results)
+}
+
+/// Registers the activities of this module, for other modules' workers.
+pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
+    builder
+        .activity(sync_length)
+        .activity(async_length)
+        .activity(join)
+        .activities(Counter { count: AtomicUsize::new(0) })
+        .activity(Greet { greeting: "Hello".to_owned() })
+        .activity(fail_until)
+        .activity(decline)
+        .activity(look_at_shelf)
+        .activity(panicking)
 }
 
 /// S67, S68, S71, S73–S75, S135–S137, S139: every way to write an activity, and to call it.

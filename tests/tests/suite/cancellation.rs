@@ -7,6 +7,7 @@ use temporal_integration_tests::history::{EventType, count, essential};
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::WorkflowHandle;
 use temporal_sdk::client::protos::api::enums::v1::WorkflowExecutionStatus;
+use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::workflow::{CancellationType, ChildWorkflowOptions};
 use temporal_sdk::{activity, workflow};
 
@@ -35,6 +36,11 @@ async fn status<W: temporal_sdk::client::definition::WorkflowDefinition>(
     handle: &WorkflowHandle<W>,
 ) -> anyhow::Result<WorkflowExecutionStatus> {
     Ok(handle.describe().await?.status())
+}
+
+/// Registers the activities of this module, for other modules' workers.
+pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
+    builder.activity(until_cancelled).activity(clean_up)
 }
 
 // ---- the workflow's own cancellation

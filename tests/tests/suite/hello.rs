@@ -37,6 +37,11 @@ pub(crate) async fn renamed(name: String) -> workflow::Result<String> {
     Ok(format!("renamed {name}"))
 }
 
+/// Registers the activities of this module, for other modules' workers.
+pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
+    builder.activity(say_hello)
+}
+
 fn worker(env: &Env) -> WorkerBuilder {
     env.worker().workflow::<SayHello>().workflow::<say_hello_flow>().workflow::<renamed>().activity(say_hello)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use temporal_integration_tests::history::{EventType, count, essential};
 use temporal_integration_tests::run;
 use temporal_sdk::client::failure::ApplicationError;
+use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::workflow::{self, RetryPolicy};
 use temporal_sdk::{activity, args};
 
@@ -16,6 +17,11 @@ fn double(ctx: &activity::Context, number: i64) -> activity::Result<i64> {
         return Err("this is to run as a local activity".into());
     }
     Ok(number * 2)
+}
+
+/// Registers the activities of this module, for other modules' workers.
+pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
+    builder.activity(double)
 }
 
 #[workflow]

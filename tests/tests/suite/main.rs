@@ -4,6 +4,7 @@ mod activities;
 mod cancellation;
 mod children;
 mod client;
+mod comparison;
 mod continue_as_new;
 mod cross_language;
 mod data;

@@ -10,6 +10,7 @@ use temporal_integration_tests::history::{Attributes, EventType, count};
 use temporal_integration_tests::{Env, run, run_on, server};
 use temporal_sdk::client::definition::{Untyped, query_named, signal_named, update_named};
 use temporal_sdk::client::{Client, ClientOptions};
+use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::workflow::RetryPolicy;
 use temporal_sdk::{activity, workflow};
 use tokio::process::{Child, Command};
@@ -145,6 +146,11 @@ struct Parcel {
 #[activity]
 async fn weigh(parcel: Parcel) -> activity::Result<u32> {
     Ok(parcel.weight)
+}
+
+/// Registers the activities of this module, for other modules' workers.
+pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
+    builder.activity(weigh)
 }
 
 #[workflow]
