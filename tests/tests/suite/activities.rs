@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::history::{Attributes, EventType, count, essential};
 use temporal_integration_tests::run;
-use temporal_sdk::activity::{self, Activity, ActivityRef, CancellationReason, One};
+use temporal_sdk::client::RetryPolicy;
+use temporal_sdk::activity::{Activity, ActivityRef, CancellationReason, One};
 use temporal_sdk::client::failure::{ApplicationError, RetryState, TimeoutType};
 use temporal_sdk::worker::WorkerBuilder;
-use temporal_sdk::workflow::{self, ActivityOptions, RetryPolicy};
-use temporal_sdk::{activities, activity, args};
+use temporal_sdk::workflow::{ActivityOptions};
+use temporal_sdk::{activities, activity, args, workflow};
 use tokio::sync::Notify;
 
 // ---- kinds of activities

@@ -6,7 +6,8 @@ use temporal_integration_tests::run;
 use temporal_sdk::client::definition::signal_named;
 use temporal_sdk::client::failure::ApplicationError;
 use temporal_sdk::client::protos::api::enums::v1::{ParentClosePolicy, WorkflowExecutionStatus};
-use temporal_sdk::workflow::{self, ChildWorkflowOptions};
+use temporal_sdk::workflow::{ChildWorkflowOptions};
+use temporal_sdk::workflow;
 
 /// A child that ships what it is told to when it may.
 #[derive(Default)]

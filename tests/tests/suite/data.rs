@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use temporal_integration_tests::history::Attributes;
 use temporal_integration_tests::{Env, run};
+use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::data::{
     CodecError, CompositeConverter, ConversionError, DataConverter, EncodingConverter, ErasedSlot, ErasedValue,
     JsonConverter, PayloadCodec, PayloadConverter, Proto, ProtoBinaryConverter, RawValue, encoding_of,
@@ -363,7 +364,7 @@ async fn takes_percent(percent: Percent) -> activity::Result<u8> {
 
 #[workflow]
 pub(crate) async fn sends_percent(ctx: &workflow::Context, percent: u8) -> workflow::Result<u8> {
-    let options = quick().retry_policy(workflow::RetryPolicy::new().maximum_attempts(1));
+    let options = quick().retry_policy(RetryPolicy::new().maximum_attempts(1));
     Ok(ctx.execute_activity(activity::named::<u8>("takes_percent"), percent, options).await?)
 }
 

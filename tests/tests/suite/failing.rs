@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use temporal_integration_tests::history::{Attributes, Event, EventType, essential};
 use temporal_integration_tests::{Env, run};
+use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::failure::{ApplicationError, ApplicationErrorCategory};
 use temporal_sdk::client::protos::api::enums::v1::WorkflowExecutionStatus;
 use temporal_sdk::workflow;
@@ -86,7 +87,7 @@ pub(crate) async fn retried(ctx: &workflow::Context) -> workflow::Result<u32> {
 fn s66_s102_the_result_follows_retries() {
     run(async |env| {
         env.serve(env.worker().workflow::<retried>(), async {
-            let policy = workflow::RetryPolicy::new().initial_interval(Duration::from_millis(10));
+            let policy = RetryPolicy::new().initial_interval(Duration::from_millis(10));
             let options = env.options("retried").retry_policy(policy);
             assert_eq!(env.client().execute_workflow(retried, (), options).await?, 2);
             Ok(())
@@ -115,7 +116,7 @@ macro_rules! mended {
     ($name:ident, $mended:ident, |$ctx:ident| $fail:expr) => {
         static $mended: AtomicBool = AtomicBool::new(false);
 
-        #[workflow(sandboxed = false)]
+        #[workflow]
         pub(crate) async fn $name($ctx: &workflow::Context) -> workflow::Result<String> {
             $ctx.sleep(Duration::from_millis(10)).await?;
             if !$mended.load(Ordering::Relaxed) {

@@ -4,10 +4,10 @@ use crate::quick_local;
 use std::time::Duration;
 use temporal_integration_tests::history::{EventType, count, essential};
 use temporal_integration_tests::run;
+use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::failure::ApplicationError;
 use temporal_sdk::worker::WorkerBuilder;
-use temporal_sdk::workflow::{self, RetryPolicy};
-use temporal_sdk::{activity, args};
+use temporal_sdk::{activity, args, workflow};
 
 #[activity]
 fn double(ctx: &activity::Context, number: i64) -> activity::Result<i64> {

@@ -17,7 +17,7 @@ mod logging;
 mod messages;
 mod ordering;
 mod patches;
-mod replay;
+// mod replay;
 mod timers_conditions;
 mod trouble;
 mod worker_lifecycle;

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use temporal_integration_tests::history::{Attributes, EventType, count};
 use temporal_integration_tests::{Env, run, run_on, server};
+use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::definition::{Untyped, query_named, signal_named, update_named};
 use temporal_sdk::client::{Client, ClientOptions};
 use temporal_sdk::worker::WorkerBuilder;
-use temporal_sdk::workflow::RetryPolicy;
+
 use temporal_sdk::{activity, workflow};
 use tokio::process::{Child, Command};
 
@@ -379,7 +380,7 @@ impl Survivor {
 static TASKS: AtomicU32 = AtomicU32::new(0);
 
 /// In the child process, its task never ends.
-#[workflow(sandboxed = false)]
+#[workflow]
 pub(crate) async fn hangs_in_child(ctx: &workflow::Context) -> workflow::Result<u32> {
     ctx.sleep(Duration::from_millis(10)).await?;
     if is_child() {

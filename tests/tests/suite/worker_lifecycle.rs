@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::run;
-use temporal_sdk::activity::{self, CancellationReason};
-use temporal_sdk::workflow::{self, RetryPolicy};
-use temporal_sdk::{activities, activity};
+use temporal_sdk::client::RetryPolicy;
+use temporal_sdk::activity::{CancellationReason};
+use temporal_sdk::{activities, activity, workflow};
 use tokio::sync::Notify;
 
 #[activity]
