@@ -59,7 +59,7 @@ fn start(address: Option<&str>, body: impl AsyncFnOnce(Env) -> anyhow::Result<()
         return;
     }
     let deadline = deadline();
-    let result = RUNTIME.block_on(tokio::time::timeout(deadline, async {
+    let scenario = async {
         let address = match address {
             Some(address) => address.to_owned(),
             None => server::address().await?,
@@ -67,7 +67,8 @@ fn start(address: Option<&str>, body: impl AsyncFnOnce(Env) -> anyhow::Result<()
         let env = Env::new(&address, &test).await?;
         body(env.clone()).await?;
         env.recorder.finish(env.client(), &test).await
-    }));
+    };
+    let result = RUNTIME.block_on(async { tokio::time::timeout(deadline, scenario).await });
     match result {
         Ok(Ok(())) => {}
         Ok(Err(error)) => panic!("{test} failed: {error:?}"),

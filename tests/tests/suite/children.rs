@@ -144,7 +144,7 @@ fn s78_an_id_that_is_taken() {
     run(async |env| {
         env.serve(env.worker().workflow::<Ship>().workflow::<id_is_taken>(), async {
             let seen = env.client().execute_workflow(id_is_taken, (), env.options("taken")).await?;
-            assert!(seen.contains("already"), "{seen}");
+            assert!(seen.contains("AlreadyStarted"), "{seen}");
             Ok(())
         })
         .await

@@ -96,7 +96,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         async move {
             let options = env.unrecorded_options(name);
             let handle =
-                env.client().signal_with_start(messages::Ledger::run, (), messages::Ledger::enter, "x", options).await?;
+                env.client().signal_with_start(messages::Ledger::run, (), options, messages::Ledger::enter, "x").await?;
             first_task(env, name).await?;
             handle.signal(messages::Ledger::close, ()).await?;
             handle.result().await?;

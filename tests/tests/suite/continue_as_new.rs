@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use temporal_integration_tests::history::{self, Attributes, EventType};
 use temporal_integration_tests::run;
+use temporal_sdk::client::Memo;
 use temporal_sdk::workflow;
 
 #[workflow]
@@ -46,7 +47,7 @@ impl Carries {
     #[run]
     async fn run(&self, ctx: &workflow::Context, number: u32) -> workflow::Result<Vec<String>> {
         if number == 0 {
-            ctx.upsert_memo("run", Some("first"));
+            ctx.upsert_memo(Memo::new().with("run", "first"));
             ctx.wait_condition(|| self.again.get()).await?;
             return Err(ctx.continue_as_new(1));
         }

@@ -162,7 +162,7 @@ fn s9_a_rust_client_steers_a_python_workflow() {
         handle.signal(signal_named("salute"), "Aloha").await?;
         assert_eq!(handle.query(query_named::<String>("salutation_now"), ()).await?, "Aloha");
         let error = handle.execute_update(update_named::<String>("greet"), "").await.unwrap_err();
-        let failure = error.failure().expect("the update was rejected");
+        let failure = crate::update_failure(error);
         assert_eq!(failure.root_cause().message(), "a greeting needs a name");
         handle.signal(CrossGreeting::finish, ()).await?;
         let greetings = handle.result().await?;

@@ -8,7 +8,7 @@ use temporal_sdk::{RawValues, activity, args, workflow};
 
 #[activity(dynamic)]
 fn any_activity(name: String, args: RawValues) -> activity::Result<String> {
-    Ok(format!("{name} {} {}", args.len(), args.decode::<String>(0)?))
+    Ok(format!("{name} {} {}", args.len(), args.get::<String>(0)?))
 }
 
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub(crate) struct AnyWorkflow {
 impl AnyWorkflow {
     #[run]
     async fn run(&self, ctx: &workflow::Context, args: RawValues) -> workflow::Result<Vec<String>> {
-        self.seen.borrow_mut().push(format!("{} {}", ctx.info().workflow_type, args.decode::<i64>(1)?));
+        self.seen.borrow_mut().push(format!("{} {}", ctx.info().workflow_type, args.get::<i64>(1)?));
         let named = activity::named::<String>("whatever");
         let answer = ctx.execute_activity(named, args!["x", 2], quick()).await?;
         self.seen.borrow_mut().push(answer);
@@ -41,7 +41,7 @@ impl AnyWorkflow {
 
     #[query(dynamic)]
     fn any_query(&self, name: String, args: RawValues) -> workflow::Result<String> {
-        Ok(format!("{name}: {}", args.decode::<String>(0)?))
+        Ok(format!("{name}: {}", args.get::<String>(0)?))
     }
 
     #[update(dynamic)]

@@ -12,7 +12,7 @@ use temporal_sdk::workflow;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the order is wrong")]
-struct WrongOrder(#[source] std::num::ParseIntError);
+pub(crate) struct WrongOrder(#[source] std::num::ParseIntError);
 
 #[workflow]
 pub(crate) async fn fails(how: String) -> workflow::Result<String> {
@@ -107,8 +107,8 @@ async fn task_failure(env: &Env, id: &str) -> anyhow::Result<String> {
     else {
         anyhow::bail!("the event has other attributes");
     };
-    let failure = failed.failure.unwrap_or_default();
-    Ok(format!("{:?} {}", failed.cause(), failure.message))
+    let cause = failed.cause();
+    Ok(format!("{cause:?} {}", failed.failure.unwrap_or_default().message))
 }
 
 /// Fails its task in some way until it is mended, in a static of the test.
@@ -211,7 +211,7 @@ fn s52_s53_s56_handlers_that_fail() {
             let error = handle.query(Handlers::bad_query, ()).await.unwrap_err();
             assert!(error.to_string().contains("no answer"), "{error}");
             let error = handle.execute_update(Handlers::bad_update, ()).await.unwrap_err();
-            let failure = error.failure().expect("the update failed");
+            let failure = crate::update_failure(error);
             assert_eq!(failure.as_application().map(ApplicationError::message), Some("a bad update"));
             assert_eq!(handle.describe().await?.status(), WorkflowExecutionStatus::Running);
 

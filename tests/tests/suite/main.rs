@@ -23,7 +23,18 @@ mod trouble;
 mod worker_lifecycle;
 
 use std::time::Duration;
+use temporal_sdk::client::UpdateError;
+use temporal_sdk::client::failure::Failure;
 use temporal_sdk::workflow::{ActivityOptions, LocalActivityOptions};
+
+/// The failure of an update that was rejected or failed.
+#[track_caller]
+fn update_failure(error: UpdateError) -> Failure {
+    match error {
+        UpdateError::Failed(failure) => failure,
+        other => panic!("the update did not fail, but: {other}"),
+    }
+}
 
 /// A minute: long enough for whatever a test waits for.
 const MINUTE: Duration = Duration::from_secs(60);

@@ -94,7 +94,7 @@ impl Turnstile {
             ctx.wait_condition(|| self.turn.get() == turn).await?;
             self.log.borrow_mut().push(turn);
             self.turn.set(turn + 1);
-            workflow::Result::Ok(())
+            workflow::Result::<()>::Ok(())
         });
         for result in workflow::join_all(all).await {
             result?;

@@ -108,7 +108,7 @@ async fn echo(number: u32) -> activity::Result<u32> {
 
 #[workflow]
 pub(crate) async fn concurrent(ctx: &workflow::Context) -> workflow::Result<Vec<u32>> {
-    let mut results = workflow::join_all((0..5).map(|number| ctx.execute_activity(echo, number, quick())))
+    let mut results = workflow::join_all((0..5_u32).map(|number| ctx.execute_activity(echo, number, quick())))
         .await
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
@@ -117,7 +117,7 @@ pub(crate) async fn concurrent(ctx: &workflow::Context) -> workflow::Result<Vec<
         let ctx = ctx.clone();
         async move {
             ctx.sleep(SHORT).await?;
-            workflow::Result::Ok(ctx.execute_activity(echo, 10_u32, quick()).await?)
+            workflow::Result::<u32>::Ok(ctx.execute_activity(echo, 10_u32, quick()).await?)
         }
     });
     let (a, b) = workflow::join!(ctx.execute_activity(echo, 11_u32, quick()), ctx.sleep(SHORT));
