@@ -208,7 +208,6 @@ impl Env {
     }
 
     /// A worker on the test's task queue, to be given workflows and activities.
-    #[must_use]
     pub fn worker(&self) -> WorkerBuilder {
         Worker::builder(&self.client, self.task_queue())
     }

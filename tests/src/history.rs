@@ -53,7 +53,10 @@ pub async fn wait_for(
             }
         }
         if answer.next_page_token.is_empty() {
-            bail!("the run ended without the event that was waited for: {:?}", types(&events));
+            bail!(
+                "the run ended without the event that was waited for: {:?}",
+                types(&events)
+            );
         }
         request.next_page_token = answer.next_page_token;
     }
@@ -119,7 +122,10 @@ pub struct Recorder {
 impl Recorder {
     /// Notes an id that a workflow may be started with.
     pub(crate) fn note(&self, id: &str) {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        self.ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.to_owned());
     }
 
     /// Writes the histories of the workflows that exist, each to `histories/<version>/<test>.<id suffix>.json`.

@@ -27,7 +27,11 @@ impl Python {
     fn command(&self, arguments: &[&str]) -> Command {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("python/cross_language.py");
         let mut command = Command::new(&self.0);
-        command.arg(script).args(arguments).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+            .arg(script)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         command
     }
 
@@ -36,7 +40,11 @@ impl Python {
     /// # Errors
     /// When it fails; its complaint goes to the test's output.
     pub async fn call(&self, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
-        let output = self.command(arguments).output().await.with_context(|| format!("cannot run {}", self.0.display()))?;
+        let output = self
+            .command(arguments)
+            .output()
+            .await
+            .with_context(|| format!("cannot run {}", self.0.display()))?;
         let text = String::from_utf8(output.stdout)?;
         if !output.status.success() {
             bail!("cross_language.py {arguments:?} failed ({}): {text}", output.status);

@@ -77,7 +77,9 @@ pub async fn address_of(kind: Kind) -> anyhow::Result<String> {
 pub fn dev_options() -> DevServerOptions {
     SEARCH_ATTRIBUTES
         .iter()
-        .fold(DevServerOptions::new(), |options, (name, kind)| options.search_attribute(*name, *kind))
+        .fold(DevServerOptions::new(), |options, (name, kind)| {
+            options.search_attribute(*name, *kind)
+        })
 }
 
 /// Starts an embedded server on the suite's runtime. It listens, so that other processes take part.
@@ -86,7 +88,11 @@ async fn start_embedded() -> anyhow::Result<(EmbeddedServer, String)> {
         let server = SEARCH_ATTRIBUTES
             .iter()
             .fold(EmbeddedServer::builder(), |builder, (name, kind)| {
-                let kind = if *kind == "Int" { AttributeType::Int } else { AttributeType::Keyword };
+                let kind = if *kind == "Int" {
+                    AttributeType::Int
+                } else {
+                    AttributeType::Keyword
+                };
                 builder.search_attribute(*name, kind)
             })
             .start();

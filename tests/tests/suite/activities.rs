@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::history::{Attributes, EventType, count, essential};
 use temporal_integration_tests::run;
-use temporal_sdk::client::{ActivityTarget, RetryPolicy};
 use temporal_sdk::activity::{Activity, ActivityRef, CancellationReason, One};
 use temporal_sdk::client::failure::{ApplicationError, RetryState, TimeoutType};
+use temporal_sdk::client::{ActivityTarget, RetryPolicy};
 use temporal_sdk::worker::WorkerBuilder;
-use temporal_sdk::workflow::{ActivityOptions};
+use temporal_sdk::workflow::ActivityOptions;
 use temporal_sdk::{activities, activity, args, workflow};
 use tokio::sync::Notify;
 
@@ -75,15 +75,26 @@ impl Activity for Greet {
 #[workflow]
 pub(crate) async fn all_kinds(ctx: &workflow::Context, text: String) -> workflow::Result<Vec<String>> {
     let mut results = Vec::new();
-    results.push(ctx.execute_activity(sync_length, text.clone(), quick()).await?.to_string());
-    results.push(ctx.execute_activity(async_length, text.as_str(), quick()).await?.to_string());
+    results.push(
+        ctx.execute_activity(sync_length, text.clone(), quick())
+            .await?
+            .to_string(),
+    );
+    results.push(
+        ctx.execute_activity(async_length, text.as_str(), quick())
+            .await?
+            .to_string(),
+    );
     results.push(ctx.execute_activity(join, ("a", "b", None), quick()).await?);
     let named = activity::named::<String>("join-them");
     results.push(ctx.execute_activity(named, args!["a", "b", "-"], quick()).await?);
     ctx.execute_activity(Counter::add, 2_usize, quick()).await?;
     ctx.execute_activity(Counter::add, 3_usize, quick()).await?;
     results.push(ctx.execute_activity(Counter::read, (), quick()).await?.to_string());
-    results.push(ctx.execute_activity(activity::named::<String>("greet"), "Ada", quick()).await?);
+    results.push(
+        ctx.execute_activity(activity::named::<String>("greet"), "Ada", quick())
+            .await?,
+    );
     Ok(results)
 }
 
@@ -93,8 +104,12 @@ pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
         .activity(sync_length)
         .activity(async_length)
         .activity(join)
-        .activities(Counter { count: AtomicUsize::new(0) })
-        .activity(Greet { greeting: "Hello".to_owned() })
+        .activities(Counter {
+            count: AtomicUsize::new(0),
+        })
+        .activity(Greet {
+            greeting: "Hello".to_owned(),
+        })
         .activity(fail_until)
         .activity(decline)
         .activity(look_at_shelf)
@@ -111,10 +126,17 @@ fn s67_s68_s73_s74_s75_s135_s136_s137_s139_kinds_of_activities() {
             .activity(sync_length)
             .activity(async_length)
             .activity(join)
-            .activities(Counter { count: AtomicUsize::new(0) })
-            .activity(Greet { greeting: "Hello".to_owned() });
+            .activities(Counter {
+                count: AtomicUsize::new(0),
+            })
+            .activity(Greet {
+                greeting: "Hello".to_owned(),
+            });
         env.serve(worker, async {
-            let results = env.client().execute_workflow(all_kinds, "four", env.options("kinds")).await?;
+            let results = env
+                .client()
+                .execute_workflow(all_kinds, "four", env.options("kinds"))
+                .await?;
             assert_eq!(results, ["4", "4", "ab", "a-b", "5", "Hello, Ada!"]);
             Ok(())
         })
@@ -156,7 +178,9 @@ async fn fail_until(ctx: &activity::Context, attempt: u32) -> activity::Result<u
 
 fn retried(attempts: u32) -> ActivityOptions {
     quick().retry_policy(
-        RetryPolicy::new().initial_interval(Duration::from_millis(20)).maximum_attempts(attempts),
+        RetryPolicy::new()
+            .initial_interval(Duration::from_millis(20))
+            .maximum_attempts(attempts),
     )
 }
 
@@ -173,7 +197,12 @@ fn s149_s150_s159_retries_read_heartbeat_details() {
         let worker = env.worker().workflow::<retries>().activity(fail_until);
         env.serve(worker, async {
             let id = env.id("retries");
-            assert_eq!(env.client().execute_workflow(retries, (), env.options("retries")).await?, 2);
+            assert_eq!(
+                env.client()
+                    .execute_workflow(retries, (), env.options("retries"))
+                    .await?,
+                2
+            );
             let events = env.events(&id).await?;
             assert_eq!(count(&events, EventType::ActivityTaskStarted), 1);
             let started = events.iter().find_map(|event| match &event.attributes {
@@ -194,7 +223,9 @@ struct Shortage {
 
 #[activity]
 fn decline(non_retryable: bool) -> activity::Result<()> {
-    let error = ApplicationError::new("card declined").kind("Declined").details(&Shortage { missing: 7 })?;
+    let error = ApplicationError::new("card declined")
+        .kind("Declined")
+        .details(&Shortage { missing: 7 })?;
     Err(if non_retryable { error.non_retryable() } else { error }.into())
 }
 
@@ -234,7 +265,11 @@ pub(crate) async fn failures(ctx: &workflow::Context) -> workflow::Result<Vec<St
     note(ctx.execute_activity(decline, true, quick()).await);
     note(ctx.execute_activity(decline, false, retried(2)).await);
     let policy = RetryPolicy::new().non_retryable_error_types(["EmptyShelf"]);
-    note(ctx.execute_activity(look_at_shelf, (), quick().retry_policy(policy)).await.map(drop));
+    note(
+        ctx.execute_activity(look_at_shelf, (), quick().retry_policy(policy))
+            .await
+            .map(drop),
+    );
     note(ctx.execute_activity(panicking, (), retried(1)).await);
     Ok(seen)
 }
@@ -250,9 +285,17 @@ fn without_location(line: &str) -> String {
 #[test]
 fn s103_s104_how_activities_fail() {
     run(async |env| {
-        let worker = env.worker().workflow::<failures>().activity(decline).activity(look_at_shelf).activity(panicking);
+        let worker = env
+            .worker()
+            .workflow::<failures>()
+            .activity(decline)
+            .activity(look_at_shelf)
+            .activity(panicking);
         env.serve(worker, async {
-            let seen = env.client().execute_workflow(failures, (), env.options("failures")).await?;
+            let seen = env
+                .client()
+                .execute_workflow(failures, (), env.options("failures"))
+                .await?;
             // A panic's message tells where it happened.
             let seen: Vec<String> = seen.iter().map(|line| without_location(line)).collect();
             assert_eq!(
@@ -276,13 +319,17 @@ fn in_an_hour(ctx: &activity::Context) -> activity::Result<u32> {
     if ctx.info().attempt > 1 {
         return Ok(ctx.info().attempt);
     }
-    Err(ApplicationError::new("try again at once").next_retry_delay(Duration::from_millis(10)).into())
+    Err(ApplicationError::new("try again at once")
+        .next_retry_delay(Duration::from_millis(10))
+        .into())
 }
 
 #[workflow]
 pub(crate) async fn impatient(ctx: &workflow::Context) -> workflow::Result<u32> {
     let policy = RetryPolicy::new().initial_interval(Duration::from_secs(3600));
-    Ok(ctx.execute_activity(in_an_hour, (), quick().retry_policy(policy)).await?)
+    Ok(ctx
+        .execute_activity(in_an_hour, (), quick().retry_policy(policy))
+        .await?)
 }
 
 /// P63: the error says when the next attempt is, whatever the policy says.
@@ -290,7 +337,12 @@ pub(crate) async fn impatient(ctx: &workflow::Context) -> workflow::Result<u32> 
 fn p63_next_retry_delay() {
     run(async |env| {
         env.serve(env.worker().workflow::<impatient>().activity(in_an_hour), async {
-            assert_eq!(env.client().execute_workflow(impatient, (), env.options("delay")).await?, 2);
+            assert_eq!(
+                env.client()
+                    .execute_workflow(impatient, (), env.options("delay"))
+                    .await?,
+                2
+            );
             Ok(())
         })
         .await
@@ -322,7 +374,12 @@ pub(crate) async fn timeouts(ctx: &workflow::Context) -> workflow::Result<Vec<St
         .into_iter()
         .map(|result| {
             let failure = result.unwrap_err();
-            format!("{:?}", failure.as_timeout().map_or(TimeoutType::Unspecified, |timeout| timeout.timeout_type()))
+            format!(
+                "{:?}",
+                failure
+                    .as_timeout()
+                    .map_or(TimeoutType::Unspecified, workflow::TimeoutError::timeout_type)
+            )
         })
         .collect())
 }
@@ -331,8 +388,14 @@ pub(crate) async fn timeouts(ctx: &workflow::Context) -> workflow::Result<Vec<St
 fn s69_each_timeout_of_an_activity() {
     run(async |env| {
         env.serve(env.worker().workflow::<timeouts>().activity(never), async {
-            let seen = env.client().execute_workflow(timeouts, (), env.options("timeouts")).await?;
-            assert_eq!(seen, ["StartToClose", "Heartbeat", "ScheduleToClose", "ScheduleToStart"]);
+            let seen = env
+                .client()
+                .execute_workflow(timeouts, (), env.options("timeouts"))
+                .await?;
+            assert_eq!(
+                seen,
+                ["StartToClose", "Heartbeat", "ScheduleToClose", "ScheduleToStart"]
+            );
             Ok(())
         })
         .await
@@ -350,11 +413,20 @@ async fn tell_info(ctx: &activity::Context) -> activity::Result<HashMap<String, 
         ("attempt".to_owned(), info.attempt.to_string()),
         ("task_queue".to_owned(), info.task_queue.clone()),
         ("workflow_id".to_owned(), info.workflow_id.clone().unwrap_or_default()),
-        ("workflow_type".to_owned(), info.workflow_type.clone().unwrap_or_default()),
+        (
+            "workflow_type".to_owned(),
+            info.workflow_type.clone().unwrap_or_default(),
+        ),
         ("namespace".to_owned(), info.namespace.clone()),
         ("local".to_owned(), info.is_local.to_string()),
-        ("start_to_close".to_owned(), format!("{:?}", info.start_to_close_timeout)),
-        ("here".to_owned(), activity::Context::try_current().is_some().to_string()),
+        (
+            "start_to_close".to_owned(),
+            format!("{:?}", info.start_to_close_timeout),
+        ),
+        (
+            "here".to_owned(),
+            activity::Context::try_current().is_some().to_string(),
+        ),
     ]))
 }
 
@@ -410,7 +482,10 @@ pub(crate) async fn call_thread(ctx: &workflow::Context) -> workflow::Result<Str
 fn s157_the_context_in_own_threads() {
     run(async |env| {
         env.serve(env.worker().workflow::<call_thread>().activity(in_own_thread), async {
-            let seen = env.client().execute_workflow(call_thread, (), env.options("thread")).await?;
+            let seen = env
+                .client()
+                .execute_workflow(call_thread, (), env.options("thread"))
+                .await?;
             assert_eq!(seen, "false in_own_thread");
             Ok(())
         })
@@ -449,11 +524,17 @@ impl Signalled {
 #[test]
 fn p62_the_client_in_an_activity() {
     run(async |env| {
-        env.serve(env.worker().workflow::<Signalled>().activity(signal_own_workflow), async {
-            let heard = env.client().execute_workflow(Signalled::run, (), env.options("client")).await?;
-            assert_eq!(heard, "from the activity");
-            Ok(())
-        })
+        env.serve(
+            env.worker().workflow::<Signalled>().activity(signal_own_workflow),
+            async {
+                let heard = env
+                    .client()
+                    .execute_workflow(Signalled::run, (), env.options("client"))
+                    .await?;
+                assert_eq!(heard, "from the activity");
+                Ok(())
+            },
+        )
         .await
     });
 }
@@ -560,10 +641,19 @@ impl CancelsActivity {
 
 fn cancels(name: &'static str, details: &'static str, told: &'static [&'static str]) {
     run(async |env| {
-        let shared = Arc::new(Cancellable { started: Notify::new(), told: Mutex::default() });
-        let worker = env.worker().workflow::<CancelsActivity>().activities(Arc::clone(&shared));
+        let shared = Arc::new(Cancellable {
+            started: Notify::new(),
+            told: Mutex::default(),
+        });
+        let worker = env
+            .worker()
+            .workflow::<CancelsActivity>()
+            .activities(Arc::clone(&shared));
         env.serve(worker, async {
-            let handle = env.client().start_workflow(CancelsActivity::run, name, env.options("cancels")).await?;
+            let handle = env
+                .client()
+                .start_workflow(CancelsActivity::run, name, env.options("cancels"))
+                .await?;
             shared.started.notified().await;
             handle.signal(CancelsActivity::cancel, ()).await?;
             assert_eq!(handle.result().await?, details);
@@ -602,7 +692,11 @@ fn s146_an_async_activity_is_ended_at_its_await() {
 /// S144, S145, S152: a sync activity blocks until it is cancelled, cleans up, and ends.
 #[test]
 fn s144_s145_s152_a_sync_activity_blocks_until_cancelled() {
-    cancels("block_until_cancelled", "", &["before None", "then Requested", "cleaned up"]);
+    cancels(
+        "block_until_cancelled",
+        "",
+        &["before None", "then Requested", "cleaned up"],
+    );
 }
 
 // ---- completing from elsewhere
@@ -625,31 +719,51 @@ impl Letterbox {
 #[workflow]
 pub(crate) async fn waits_for_completion(ctx: &workflow::Context) -> workflow::Result<String> {
     let once = RetryPolicy::new().maximum_attempts(1);
-    Ok(ctx.execute_activity(Letterbox::completed_later, (), quick().retry_policy(once)).await?)
+    Ok(ctx
+        .execute_activity(Letterbox::completed_later, (), quick().retry_policy(once))
+        .await?)
 }
 
 #[test]
 fn s156_completed_later_by_token_and_by_id() {
     run(async |env| {
-        let shared = Arc::new(Letterbox { token: Mutex::default(), arrived: Notify::new() });
-        let worker = env.worker().workflow::<waits_for_completion>().activities(Arc::clone(&shared));
+        let shared = Arc::new(Letterbox {
+            token: Mutex::default(),
+            arrived: Notify::new(),
+        });
+        let worker = env
+            .worker()
+            .workflow::<waits_for_completion>()
+            .activities(Arc::clone(&shared));
         env.serve(worker, async {
             let client = env.client();
-            let first = client.start_workflow(waits_for_completion, (), env.options("token")).await?;
+            let first = client
+                .start_workflow(waits_for_completion, (), env.options("token"))
+                .await?;
             shared.arrived.notified().await;
             let token = shared.token.lock().unwrap().take().unwrap_or_default();
             client.activity_handle(token).complete(&"by token").await?;
             assert_eq!(first.result().await?, "by token");
 
-            let second = client.start_workflow(waits_for_completion, (), env.options("id")).await?;
+            let second = client
+                .start_workflow(waits_for_completion, (), env.options("id"))
+                .await?;
             shared.arrived.notified().await;
             let by_id = client.activity_handle(ActivityTarget::ids(env.id("id"), "1"));
             by_id.heartbeat(&"still on it").await?;
-            by_id.fail(&ApplicationError::new("by id").kind("FromElsewhere")).await?;
+            by_id
+                .fail(&ApplicationError::new("by id").kind("FromElsewhere"))
+                .await?;
             let error = second.result().await.unwrap_err();
             let failure = error.failure().expect("the workflow failed");
-            assert_eq!(failure.as_activity().map(|activity| activity.retry_state()), Some(RetryState::MaximumAttemptsReached));
-            assert_eq!(failure.as_application().map(|error| error.type_name()), Some("FromElsewhere"));
+            assert_eq!(
+                failure.as_activity().map(workflow::ActivityError::retry_state),
+                Some(RetryState::MaximumAttemptsReached)
+            );
+            assert_eq!(
+                failure.as_application().map(ApplicationError::type_name),
+                Some("FromElsewhere")
+            );
             Ok(())
         })
         .await

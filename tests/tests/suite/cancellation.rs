@@ -15,7 +15,11 @@ use temporal_sdk::{activity, workflow};
 async fn until_cancelled(ctx: &activity::Context) -> activity::Result<()> {
     loop {
         ctx.heartbeat(());
-        if ctx.until_cancelled(tokio::time::sleep(Duration::from_millis(100))).await.is_err() {
+        if ctx
+            .until_cancelled(tokio::time::sleep(Duration::from_millis(100)))
+            .await
+            .is_err()
+        {
             return Err(activity::Error::cancelled());
         }
     }
@@ -28,7 +32,8 @@ async fn clean_up(what: String) -> activity::Result<String> {
 
 /// How many tasks of the workflow are completed before a test goes on: the workflow waits then.
 async fn first_task(env: &Env, id: &str) -> anyhow::Result<()> {
-    env.wait_for_event(id, |event| event.event_type() == EventType::WorkflowTaskCompleted).await?;
+    env.wait_for_event(id, |event| event.event_type() == EventType::WorkflowTaskCompleted)
+        .await?;
     Ok(())
 }
 
@@ -57,7 +62,10 @@ fn s94_s95_s104_the_workflow_is_cancelled() {
     run(async |env| {
         env.serve(env.worker().workflow::<cancelled_in_sleep>(), async {
             let id = env.id("sleep");
-            let handle = env.client().start_workflow(cancelled_in_sleep, (), env.options("sleep")).await?;
+            let handle = env
+                .client()
+                .start_workflow(cancelled_in_sleep, (), env.options("sleep"))
+                .await?;
             first_task(&env, &id).await?;
             handle.cancel().await?;
             assert!(handle.result().await.unwrap_err().is_cancelled());
@@ -137,10 +145,14 @@ fn s90_s97_a_workflow_may_ignore_its_cancellation() {
     run(async |env| {
         env.serve(env.worker().workflow::<Stubborn>(), async {
             let id = env.id("stubborn");
-            let handle = env.client().start_workflow(Stubborn::run, (), env.options("stubborn")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Stubborn::run, (), env.options("stubborn"))
+                .await?;
             first_task(&env, &id).await?;
             handle.cancel().await?;
-            env.wait_for_event(&id, |event| event.event_type() == EventType::TimerCanceled).await?;
+            env.wait_for_event(&id, |event| event.event_type() == EventType::TimerCanceled)
+                .await?;
             handle.cancel().await?;
             handle.signal(Stubborn::go_on, ()).await?;
             assert_eq!(handle.result().await?, "first true cancelled true");
@@ -209,12 +221,20 @@ impl Ends {
             "timer" => ctx.sleep(MINUTE * 60).await.is_err(),
             "condition" => ctx.wait_condition(|| false).await.is_err(),
             "activity" => {
-                let options = quick().heartbeat_timeout(Duration::from_secs(1)).cancellation_type(wait);
-                ctx.execute_activity(until_cancelled, (), options).await.unwrap_err().is_cancelled()
+                let options = quick()
+                    .heartbeat_timeout(Duration::from_secs(1))
+                    .cancellation_type(wait);
+                ctx.execute_activity(until_cancelled, (), options)
+                    .await
+                    .unwrap_err()
+                    .is_cancelled()
             }
             "child" => {
                 let options = ChildWorkflowOptions::new(format!("{}-child", ctx.info().workflow_id));
-                ctx.execute_child_workflow(cancelled_in_sleep, (), options).await.unwrap_err().is_cancelled()
+                ctx.execute_child_workflow(cancelled_in_sleep, (), options)
+                    .await
+                    .unwrap_err()
+                    .is_cancelled()
             }
             other => return format!("unknown {other}"),
         };
@@ -226,7 +246,10 @@ async fn ends(env: &Env, operation: &'static str, way: &'static str) -> anyhow::
     let suffix = format!("{operation}{way}");
     let id = env.id(&suffix);
     let input = (operation, way);
-    let handle = env.client().start_workflow(Ends::run, input, env.options(&suffix)).await?;
+    let handle = env
+        .client()
+        .start_workflow(Ends::run, input, env.options(&suffix))
+        .await?;
     let started = match operation {
         "timer" => EventType::TimerStarted,
         "activity" => EventType::ActivityTaskScheduled,
@@ -279,7 +302,11 @@ fn s94_a_timer_dropped_cancelled_and_shielded() {
 
 #[test]
 fn s92_an_activity_dropped_cancelled_and_shielded() {
-    table("activity", EventType::ActivityTaskCancelRequested, EventType::ActivityTaskCanceled);
+    table(
+        "activity",
+        EventType::ActivityTaskCancelRequested,
+        EventType::ActivityTaskCanceled,
+    );
 }
 
 #[test]
@@ -296,7 +323,11 @@ fn s93_a_child_dropped_cancelled_and_shielded() {
 fn s95_a_condition_dropped_and_cancelled() {
     run(async |env| {
         env.serve(env.worker().workflow::<Ends>(), async {
-            for (way, expected) in [("dropped", "dropped"), ("scope", "cancelled true"), ("workflow", "cancelled true")] {
+            for (way, expected) in [
+                ("dropped", "dropped"),
+                ("scope", "cancelled true"),
+                ("workflow", "cancelled true"),
+            ] {
                 let (result, _) = ends(&env, "condition", way).await?;
                 assert_eq!(result, expected, "{way}");
             }
@@ -310,8 +341,14 @@ fn s95_a_condition_dropped_and_cancelled() {
 
 #[workflow]
 pub(crate) async fn does_not_wait(ctx: &workflow::Context, abandon: bool) -> workflow::Result<bool> {
-    let kind = if abandon { CancellationType::Abandon } else { CancellationType::TryCancel };
-    let options = quick().heartbeat_timeout(Duration::from_secs(1)).cancellation_type(kind);
+    let kind = if abandon {
+        CancellationType::Abandon
+    } else {
+        CancellationType::TryCancel
+    };
+    let options = quick()
+        .heartbeat_timeout(Duration::from_secs(1))
+        .cancellation_type(kind);
     let activity = ctx.start_activity(until_cancelled, (), options);
     ctx.sleep(Duration::from_millis(50)).await?;
     activity.cancel();
@@ -322,15 +359,26 @@ pub(crate) async fn does_not_wait(ctx: &workflow::Context, abandon: bool) -> wor
 #[test]
 fn s70_s92_cancellation_types_of_activities() {
     run(async |env| {
-        env.serve(env.worker().workflow::<does_not_wait>().activity(until_cancelled), async {
-            for (suffix, abandon, requests) in [("try", false, 1), ("abandon", true, 0)] {
-                assert!(env.client().execute_workflow(does_not_wait, abandon, env.options(suffix)).await?);
-                let events = env.events(&env.id(suffix)).await?;
-                assert_eq!(count(&events, EventType::ActivityTaskCancelRequested), requests, "{suffix}");
-                assert_eq!(count(&events, EventType::ActivityTaskCanceled), 0, "{suffix}");
-            }
-            Ok(())
-        })
+        env.serve(
+            env.worker().workflow::<does_not_wait>().activity(until_cancelled),
+            async {
+                for (suffix, abandon, requests) in [("try", false, 1), ("abandon", true, 0)] {
+                    assert!(
+                        env.client()
+                            .execute_workflow(does_not_wait, abandon, env.options(suffix))
+                            .await?
+                    );
+                    let events = env.events(&env.id(suffix)).await?;
+                    assert_eq!(
+                        count(&events, EventType::ActivityTaskCancelRequested),
+                        requests,
+                        "{suffix}"
+                    );
+                    assert_eq!(count(&events, EventType::ActivityTaskCanceled), 0, "{suffix}");
+                }
+                Ok(())
+            },
+        )
         .await
     });
 }
@@ -349,7 +397,10 @@ pub(crate) async fn cancels_at_once(ctx: &workflow::Context) -> workflow::Result
 fn s92_s94_cancelled_before_it_is_started() {
     run(async |env| {
         env.serve(env.worker().workflow::<cancels_at_once>().activity(clean_up), async {
-            let ended = env.client().execute_workflow(cancels_at_once, (), env.options("once")).await?;
+            let ended = env
+                .client()
+                .execute_workflow(cancels_at_once, (), env.options("once"))
+                .await?;
             assert_eq!(ended, [true, true]);
             use EventType::*;
             let events = essential(&env.events(&env.id("once")).await?);
@@ -371,7 +422,9 @@ pub(crate) async fn detaches(ctx: &workflow::Context) -> workflow::Result<()> {
 fn s70_a_detached_activity_runs_on() {
     run(async |env| {
         env.serve(env.worker().workflow::<detaches>().activity(clean_up), async {
-            env.client().execute_workflow(detaches, (), env.options("detach")).await?;
+            env.client()
+                .execute_workflow(detaches, (), env.options("detach"))
+                .await?;
             let events = env.events(&env.id("detach")).await?;
             assert_eq!(count(&events, EventType::ActivityTaskScheduled), 1);
             assert_eq!(count(&events, EventType::ActivityTaskCancelRequested), 0);

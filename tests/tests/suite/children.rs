@@ -6,8 +6,8 @@ use temporal_integration_tests::run;
 use temporal_sdk::client::definition::signal_named;
 use temporal_sdk::client::failure::ApplicationError;
 use temporal_sdk::client::protos::api::enums::v1::{ParentClosePolicy, WorkflowExecutionStatus};
-use temporal_sdk::workflow::{ChildWorkflowOptions};
 use temporal_sdk::workflow;
+use temporal_sdk::workflow::ChildWorkflowOptions;
 
 /// A child that ships what it is told to when it may.
 #[derive(Default)]
@@ -21,7 +21,10 @@ impl Ship {
     #[run]
     async fn run(&self, ctx: &workflow::Context, goods: String) -> workflow::Result<String> {
         if goods == "contraband" {
-            return Err(ApplicationError::new("not with us").kind("Refused").non_retryable().into());
+            return Err(ApplicationError::new("not with us")
+                .kind("Refused")
+                .non_retryable()
+                .into());
         }
         ctx.wait_condition(|| self.may.get()).await?;
         Ok(format!("shipped {goods} {}", self.notes.borrow().join(",")))
@@ -41,7 +44,9 @@ impl Ship {
 #[workflow]
 pub(crate) async fn ships(ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
     let id = format!("{}-child", ctx.info().workflow_id);
-    let child = ctx.start_child_workflow(Ship::run, "apples", ChildWorkflowOptions::new(&id)).await?;
+    let child = ctx
+        .start_child_workflow(Ship::run, "apples", ChildWorkflowOptions::new(&id))
+        .await?;
     let ids = child.workflow_id() == id && !child.run_id().is_empty();
     child.signal(Ship::note, "fragile").await?;
     child.signal(Ship::go, ()).await?;
@@ -59,7 +64,10 @@ fn s76_s77_s78_s79_a_child_workflow() {
             let events = essential(&env.events(&env.id("ships")).await?);
             assert_eq!(events[1], EventType::StartChildWorkflowExecutionInitiated);
             assert_eq!(events[2], EventType::ChildWorkflowExecutionStarted);
-            assert!(events.contains(&EventType::ChildWorkflowExecutionCompleted), "{events:?}");
+            assert!(
+                events.contains(&EventType::ChildWorkflowExecutionCompleted),
+                "{events:?}"
+            );
             Ok(())
         })
         .await
@@ -75,20 +83,30 @@ pub(crate) async fn doubled(ctx: &workflow::Context, number: i64) -> workflow::R
 #[workflow]
 pub(crate) async fn executes_children(ctx: &workflow::Context) -> workflow::Result<i64> {
     // Without an id, the child gets one of the run's own.
-    let typed = ctx.execute_child_workflow(doubled, 2, ChildWorkflowOptions::default()).await?;
+    let typed = ctx
+        .execute_child_workflow(doubled, 2, ChildWorkflowOptions::default())
+        .await?;
     let named = workflow::named::<i64>("doubled");
-    let named = ctx.execute_child_workflow(named, typed, ChildWorkflowOptions::default()).await?;
+    let named = ctx
+        .execute_child_workflow(named, typed, ChildWorkflowOptions::default())
+        .await?;
     Ok(named)
 }
 
 #[test]
 fn s76_s77_s80_children_in_one_call_typed_and_by_name() {
     run(async |env| {
-        env.serve(env.worker().workflow::<doubled>().workflow::<executes_children>(), async {
-            let result = env.client().execute_workflow(executes_children, (), env.options("both")).await?;
-            assert_eq!(result, 8);
-            Ok(())
-        })
+        env.serve(
+            env.worker().workflow::<doubled>().workflow::<executes_children>(),
+            async {
+                let result = env
+                    .client()
+                    .execute_workflow(executes_children, (), env.options("both"))
+                    .await?;
+                assert_eq!(result, 8);
+                Ok(())
+            },
+        )
         .await
     });
 }
@@ -103,26 +121,46 @@ pub(crate) async fn refused_child(ctx: &workflow::Context) -> workflow::Result<S
     let child = failure.as_child_workflow().expect("a child's failure");
     let cause = failure.as_application().expect("an application failure");
     assert_eq!(child.workflow_id(), id);
-    Ok(format!("{} {} {}", child.workflow_type(), cause.type_name(), cause.message()))
+    Ok(format!(
+        "{} {} {}",
+        child.workflow_type(),
+        cause.type_name(),
+        cause.message()
+    ))
 }
 
 #[workflow]
 pub(crate) async fn passes_on_failure(ctx: &workflow::Context) -> workflow::Result<()> {
-    ctx.execute_child_workflow(Ship::run, "contraband", ChildWorkflowOptions::default()).await?;
+    ctx.execute_child_workflow(Ship::run, "contraband", ChildWorkflowOptions::default())
+        .await?;
     Ok(())
 }
 
 #[test]
 fn s104_a_failing_child() {
     run(async |env| {
-        let worker = env.worker().workflow::<Ship>().workflow::<refused_child>().workflow::<passes_on_failure>();
+        let worker = env
+            .worker()
+            .workflow::<Ship>()
+            .workflow::<refused_child>()
+            .workflow::<passes_on_failure>();
         env.serve(worker, async {
-            let seen = env.client().execute_workflow(refused_child, (), env.options("refused")).await?;
+            let seen = env
+                .client()
+                .execute_workflow(refused_child, (), env.options("refused"))
+                .await?;
             assert_eq!(seen, "Ship Refused not with us");
-            let error = env.client().execute_workflow(passes_on_failure, (), env.options("passes")).await.unwrap_err();
+            let error = env
+                .client()
+                .execute_workflow(passes_on_failure, (), env.options("passes"))
+                .await
+                .unwrap_err();
             let failure = error.failure().expect("the workflow failed");
             assert!(failure.as_child_workflow().is_some(), "{failure}");
-            assert_eq!(failure.as_application().map(|cause| cause.type_name()), Some("Refused"));
+            assert_eq!(
+                failure.as_application().map(ApplicationError::type_name),
+                Some("Refused")
+            );
             Ok(())
         })
         .await
@@ -132,8 +170,12 @@ fn s104_a_failing_child() {
 #[workflow]
 pub(crate) async fn id_is_taken(ctx: &workflow::Context) -> workflow::Result<String> {
     let id = format!("{}-child", ctx.info().workflow_id);
-    let first = ctx.start_child_workflow(Ship::run, "a", ChildWorkflowOptions::new(&id)).await?;
-    let second = ctx.start_child_workflow(Ship::run, "b", ChildWorkflowOptions::new(&id)).await;
+    let first = ctx
+        .start_child_workflow(Ship::run, "a", ChildWorkflowOptions::new(&id))
+        .await?;
+    let second = ctx
+        .start_child_workflow(Ship::run, "b", ChildWorkflowOptions::new(&id))
+        .await;
     first.signal(Ship::go, ()).await?;
     first.await?;
     Ok(second.map(|_| String::new()).unwrap_err().to_string())
@@ -143,7 +185,10 @@ pub(crate) async fn id_is_taken(ctx: &workflow::Context) -> workflow::Result<Str
 fn s78_an_id_that_is_taken() {
     run(async |env| {
         env.serve(env.worker().workflow::<Ship>().workflow::<id_is_taken>(), async {
-            let seen = env.client().execute_workflow(id_is_taken, (), env.options("taken")).await?;
+            let seen = env
+                .client()
+                .execute_workflow(id_is_taken, (), env.options("taken"))
+                .await?;
             assert!(seen.contains("AlreadyStarted"), "{seen}");
             Ok(())
         })
@@ -164,7 +209,9 @@ fn s96_a_child_that_outlives_its_parent() {
     run(async |env| {
         env.serve(env.worker().workflow::<Ship>().workflow::<leaves_child>(), async {
             let child = env.id("left");
-            env.client().execute_workflow(leaves_child, child.as_str(), env.options("leaves")).await?;
+            env.client()
+                .execute_workflow(leaves_child, child.as_str(), env.options("leaves"))
+                .await?;
             let handle = env.client().workflow_handle::<Ship>(&child);
             assert_eq!(handle.describe().await?.status(), WorkflowExecutionStatus::Running);
             handle.signal(Ship::go, ()).await?;
@@ -176,7 +223,11 @@ fn s96_a_child_that_outlives_its_parent() {
 }
 
 #[workflow]
-pub(crate) async fn steers_others(ctx: &workflow::Context, id: String, cancelled: String) -> workflow::Result<Vec<String>> {
+pub(crate) async fn steers_others(
+    ctx: &workflow::Context,
+    id: String,
+    cancelled: String,
+) -> workflow::Result<Vec<String>> {
     let ship = ctx.external_workflow::<Ship>(&id);
     ship.signal(Ship::note, "from outside").await?;
     ship.signal(signal_named("note"), "by name").await?;
@@ -196,11 +247,13 @@ fn s106_s107_s108_s109_other_workflows() {
             let ship = client.start_workflow(Ship::run, "x", env.options("ship")).await?;
             let other = client.start_workflow(Ship::run, "y", env.options("other")).await?;
             let input = (env.id("ship"), env.id("other"));
-            let errors = client.execute_workflow(steers_others, input, env.options("steers")).await?;
+            let errors = client
+                .execute_workflow(steers_others, input, env.options("steers"))
+                .await?;
             assert_eq!(ship.result().await?, "shipped x from outside,by name");
             assert!(other.result().await.unwrap_err().is_cancelled());
             for error in errors {
-                assert!(error.contains("not found"), "{error}");
+                assert!(error.contains("NOT_FOUND"), "{error}");
             }
             let events = env.events(&env.id("steers")).await?;
             assert_eq!(count(&events, EventType::ExternalWorkflowExecutionSignaled), 3);
@@ -215,25 +268,41 @@ fn s106_s107_s108_s109_other_workflows() {
 pub(crate) async fn tells_family(ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
     let info = ctx.info();
     let of = |relative: &Option<workflow::Relative>| {
-        relative.as_ref().map(|relative| relative.workflow_id.clone()).unwrap_or_default()
+        relative
+            .as_ref()
+            .map(|relative| relative.workflow_id.clone())
+            .unwrap_or_default()
     };
-    Ok(vec![of(&info.parent), of(&info.root), info.workflow_type.clone(), info.attempt.to_string()])
+    Ok(vec![
+        of(&info.parent),
+        of(&info.root),
+        info.workflow_type.clone(),
+        info.attempt.to_string(),
+    ])
 }
 
 #[workflow]
 pub(crate) async fn asks_child(ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
-    Ok(ctx.execute_child_workflow(tells_family, (), ChildWorkflowOptions::default()).await?)
+    Ok(ctx
+        .execute_child_workflow(tells_family, (), ChildWorkflowOptions::default())
+        .await?)
 }
 
 #[test]
 fn s99_a_child_knows_its_family() {
     run(async |env| {
-        env.serve(env.worker().workflow::<tells_family>().workflow::<asks_child>(), async {
-            let seen = env.client().execute_workflow(asks_child, (), env.options("asks")).await?;
-            let id = env.id("asks");
-            assert_eq!(seen, [id.as_str(), id.as_str(), "tells_family", "1"]);
-            Ok(())
-        })
+        env.serve(
+            env.worker().workflow::<tells_family>().workflow::<asks_child>(),
+            async {
+                let seen = env
+                    .client()
+                    .execute_workflow(asks_child, (), env.options("asks"))
+                    .await?;
+                let id = env.id("asks");
+                assert_eq!(seen, [id.as_str(), id.as_str(), "tells_family", "1"]);
+                Ok(())
+            },
+        )
         .await
     });
 }

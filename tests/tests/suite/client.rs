@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::time::Duration;
 use temporal_integration_tests::history::{EventType, types};
 use temporal_integration_tests::{Env, run};
-use temporal_sdk::client::protos::api::enums::v1::{WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use temporal_sdk::client::protos::api::enums::v1::{
+    WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
 use temporal_sdk::client::{QueryOptions, StartWorkflowError, WorkflowError};
 use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::workflow;
@@ -49,10 +51,14 @@ fn s6_several_arguments_and_missing_trailing_ones() {
     run(async |env| {
         env.serve(worker(&env), async {
             let client = env.client();
-            let all = client.execute_workflow(sum, (1, 2, Some(3)), env.options("all")).await?;
+            let all = client
+                .execute_workflow(sum, (1, 2, Some(3)), env.options("all"))
+                .await?;
             assert_eq!(all, 6);
             let named = workflow::named::<i64>("sum");
-            let some = client.execute_workflow(named, temporal_sdk::args![1, 2], env.options("some")).await?;
+            let some = client
+                .execute_workflow(named, temporal_sdk::args![1, 2], env.options("some"))
+                .await?;
             assert_eq!(some, 103);
             Ok(())
         })
@@ -65,7 +71,10 @@ fn s6_several_arguments_and_missing_trailing_ones() {
 fn s7_cancel() {
     run(async |env| {
         env.serve(worker(&env), async {
-            let handle = env.client().start_workflow(Waiter::run, (), env.options("cancel")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Waiter::run, (), env.options("cancel"))
+                .await?;
             handle.cancel().await?;
             let error = handle.result().await.unwrap_err();
             assert!(error.is_cancelled(), "{error}");
@@ -80,7 +89,10 @@ fn s7_cancel() {
 #[test]
 fn s7_terminate() {
     run(async |env| {
-        let handle = env.client().start_workflow(Waiter::run, (), env.options("terminate")).await?;
+        let handle = env
+            .client()
+            .start_workflow(Waiter::run, (), env.options("terminate"))
+            .await?;
         handle.terminate("no longer wanted").await?;
         let error = handle.result().await.unwrap_err();
         assert!(error.to_string().contains("terminated"), "{error}");
@@ -100,7 +112,10 @@ fn s7_p14_describe_and_start_delay() {
         assert_eq!(description.workflow_type(), "Waiter");
         assert_eq!(description.task_queue(), env.task_queue());
         assert_eq!(description.id(), env.id("delayed"));
-        assert_eq!(types(&env.events(&env.id("delayed")).await?), [EventType::WorkflowExecutionStarted]);
+        assert_eq!(
+            types(&env.events(&env.id("delayed")).await?),
+            [EventType::WorkflowExecutionStarted]
+        );
         handle.terminate("done with it").await?;
         Ok(())
     });
@@ -130,19 +145,28 @@ fn p13_an_id_that_is_taken() {
     run(async |env| {
         let client = env.client();
         let first = client.start_workflow(Waiter::run, (), env.options("taken")).await?;
-        let error = client.start_workflow(Waiter::run, (), env.options("taken")).await.unwrap_err();
+        let error = client
+            .start_workflow(Waiter::run, (), env.options("taken"))
+            .await
+            .unwrap_err();
         assert!(matches!(error, StartWorkflowError::AlreadyStarted { .. }), "{error:?}");
 
-        let options = env.options("taken").id_conflict_policy(WorkflowIdConflictPolicy::UseExisting);
+        let options = env
+            .options("taken")
+            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting);
         let same = client.start_workflow(Waiter::run, (), options).await?;
         assert_eq!(same.run_id(), first.run_id());
 
-        let options = env.options("taken").id_conflict_policy(WorkflowIdConflictPolicy::TerminateExisting);
+        let options = env
+            .options("taken")
+            .id_conflict_policy(WorkflowIdConflictPolicy::TerminateExisting);
         let next = client.start_workflow(Waiter::run, (), options).await?;
         assert_ne!(next.run_id(), first.run_id());
         next.terminate("").await?;
 
-        let options = env.options("taken").id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate);
+        let options = env
+            .options("taken")
+            .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate);
         let error = client.start_workflow(Waiter::run, (), options).await.unwrap_err();
         assert!(matches!(error, StartWorkflowError::AlreadyStarted { .. }), "{error:?}");
         Ok(())
@@ -155,7 +179,10 @@ fn p20_history_as_it_grows() {
     use futures_util::TryStreamExt as _;
     run(async |env| {
         env.serve(worker(&env), async {
-            let handle = env.client().start_workflow(Waiter::run, (), env.options("growing")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Waiter::run, (), env.options("growing"))
+                .await?;
             let mut events = handle.follow_history_events();
             let mut seen = Vec::new();
             while let Some(event) = events.try_next().await? {
@@ -193,7 +220,10 @@ fn s11_another_namespace_on_the_same_connection() {
     run(async |env| {
         let elsewhere = env.client().with_namespace("no-such-namespace");
         assert_eq!(elsewhere.namespace(), "no-such-namespace");
-        let error = elsewhere.start_workflow(Waiter::run, (), env.options("elsewhere")).await.unwrap_err();
+        let error = elsewhere
+            .start_workflow(Waiter::run, (), env.options("elsewhere"))
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("no-such-namespace"), "{error}");
         assert_eq!(env.client().namespace(), "default");
         Ok(())
@@ -206,7 +236,10 @@ fn p83_query_reject_condition() {
     run(async |env| {
         env.serve(worker(&env), async {
             use temporal_sdk::client::protos::api::enums::v1::QueryRejectCondition;
-            let handle = env.client().start_workflow(Waiter::run, (), env.options("reject")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Waiter::run, (), env.options("reject"))
+                .await?;
             handle.signal(Waiter::end, ()).await?;
             handle.result().await?;
             let options = QueryOptions::new().reject_condition(QueryRejectCondition::NotOpen);

@@ -21,7 +21,10 @@ macro_rules! executes {
     ($workflow:expr, $input:expr) => {
         |env, name| {
             async move {
-                let handle = env.client().start_workflow($workflow, $input, env.unrecorded_options(name)).await?;
+                let handle = env
+                    .client()
+                    .start_workflow($workflow, $input, env.unrecorded_options(name))
+                    .await?;
                 let _ = handle.result().await;
                 Ok(())
             }
@@ -52,7 +55,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("down", executes!(continue_as_new::counts_down, (1_u32, 1_u32))),
     ("terminated", |env, name| {
         async move {
-            let handle = env.client().start_workflow(client::Waiter::run, (), env.unrecorded_options(name)).await?;
+            let handle = env
+                .client()
+                .start_workflow(client::Waiter::run, (), env.unrecorded_options(name))
+                .await?;
             first_task(env, name).await?;
             handle.terminate("no longer wanted").await?;
             Ok(())
@@ -62,7 +68,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("cancelled", |env, name| {
         async move {
             let options = env.unrecorded_options(name);
-            let handle = env.client().start_workflow(cancellation::cancelled_in_sleep, (), options).await?;
+            let handle = env
+                .client()
+                .start_workflow(cancellation::cancelled_in_sleep, (), options)
+                .await?;
             first_task(env, name).await?;
             handle.cancel_with_reason("a reason").await?;
             let _ = handle.result().await;
@@ -72,7 +81,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     }),
     ("signalled", |env, name| {
         async move {
-            let handle = env.client().start_workflow(client::Waiter::run, (), env.unrecorded_options(name)).await?;
+            let handle = env
+                .client()
+                .start_workflow(client::Waiter::run, (), env.unrecorded_options(name))
+                .await?;
             first_task(env, name).await?;
             handle.signal(client::Waiter::end, ()).await?;
             handle.result().await?;
@@ -82,10 +94,15 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     }),
     ("updated", |env, name| {
         async move {
-            let handle = env.client().start_workflow(messages::Ledger::run, (), env.unrecorded_options(name)).await?;
+            let handle = env
+                .client()
+                .start_workflow(messages::Ledger::run, (), env.unrecorded_options(name))
+                .await?;
             first_task(env, name).await?;
             let options = temporal_sdk::client::UpdateOptions::new(temporal_sdk::client::UpdateWaitStage::Completed);
-            handle.start_update(messages::Ledger::enter_and_count, "a", options.id("u1")).await?;
+            handle
+                .start_update(messages::Ledger::enter_and_count, "a", options.id("u1"))
+                .await?;
             handle.signal(messages::Ledger::close, ()).await?;
             handle.result().await?;
             Ok(())
@@ -95,8 +112,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("with-start", |env, name| {
         async move {
             let options = env.unrecorded_options(name);
-            let handle =
-                env.client().signal_with_start(messages::Ledger::run, (), options, messages::Ledger::enter, "x").await?;
+            let handle = env
+                .client()
+                .signal_with_start(messages::Ledger::run, (), options, messages::Ledger::enter, "x")
+                .await?;
             first_task(env, name).await?;
             handle.signal(messages::Ledger::close, ()).await?;
             handle.result().await?;
@@ -107,12 +126,25 @@ const SCENARIOS: &[(&str, Scenario)] = &[
 ];
 
 /// What cannot agree, as (scenario, path of the attribute), with the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("sleeps", ".data", "the workflow returns how long it slept"),
+    (
+        "down",
+        ".prevAutoResetPoints",
+        "resets to build ids are not in the embedded server",
+    ),
+    (
+        "down",
+        ".workflowRunTimeout",
+        "a timeout that is not set is written as 0 s by one, and left out by the other",
+    ),
+];
 
 async fn first_task(env: &Env, name: &str) -> anyhow::Result<()> {
     use temporal_integration_tests::history::EventType;
     let id = env.unrecorded_id(name);
-    env.wait_for_event(&id, |event| event.event_type() == EventType::WorkflowTaskCompleted).await?;
+    env.wait_for_event(&id, |event| event.event_type() == EventType::WorkflowTaskCompleted)
+        .await?;
     Ok(())
 }
 
@@ -159,6 +191,8 @@ const MADE_UP: &[&str] = &[
     "continuedExecutionRunId",
     "newExecutionRunId",
     "historySizeBytes",
+    "namespaceId",
+    "firstWorkflowTaskBackoff",
     "version",
     "stackTrace",
     // Drawn at random by the worker.
@@ -170,6 +204,14 @@ fn normalize(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|name, _| !MADE_UP.contains(&name.as_str()));
+            // A child without an id of its own gets one drawn from its parent's run id.
+            if fields
+                .get("workflowId")
+                .and_then(Value::as_str)
+                .is_some_and(|id| uuid::Uuid::parse_str(id).is_ok())
+            {
+                fields.remove("workflowId");
+            }
             if fields.get("kind").and_then(Value::as_str) == Some("TASK_QUEUE_KIND_STICKY") {
                 fields.remove("name");
             }
@@ -213,7 +255,9 @@ async fn history_on(env: &Env, kind: Kind) -> anyhow::Result<Vec<Vec<Value>>> {
     env.serve(worker(&env), async {
         let mut histories = Vec::new();
         for (name, scenario) in SCENARIOS {
-            scenario(&env, name).await.map_err(|error| error.context(format!("{name} on {kind:?}")))?;
+            scenario(&env, name)
+                .await
+                .map_err(|error| error.context(format!("{name} on {kind:?}")))?;
             let events = env.events(&env.unrecorded_id(name)).await?;
             let Value::Object(mut history) = serde_json::from_str(&to_json(events)?)? else {
                 anyhow::bail!("a history is an object");
@@ -251,10 +295,19 @@ fn s179_both_servers_write_the_same_histories() {
                 let mut found = Vec::new();
                 differences("", a, b, &mut found);
                 found.retain(|(path, _)| !EXCEPTIONS.iter().any(|(of, at, _)| of == name && path.ends_with(at)));
-                report.extend(found.into_iter().map(|(path, both)| format!("{name}: {}{path}: {both}", kind_of(a))));
+                report.extend(
+                    found
+                        .into_iter()
+                        .map(|(path, both)| format!("{name}: {}{path}: {both}", kind_of(a))),
+                );
             }
         }
-        assert!(report.is_empty(), "{} differences:\n{}", report.len(), report.join("\n"));
+        assert!(
+            report.is_empty(),
+            "{} differences:\n{}",
+            report.len(),
+            report.join("\n")
+        );
         Ok(())
     });
 }

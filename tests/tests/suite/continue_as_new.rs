@@ -19,7 +19,10 @@ pub(crate) async fn counts_down(ctx: &workflow::Context, number: u32, runs: u32)
 fn s98_the_result_follows_the_runs() {
     run(async |env| {
         env.serve(env.worker().workflow::<counts_down>(), async {
-            let handle = env.client().start_workflow(counts_down, (2_u32, 1_u32), env.options("down")).await?;
+            let handle = env
+                .client()
+                .start_workflow(counts_down, (2_u32, 1_u32), env.options("down"))
+                .await?;
             assert_eq!(handle.result().await?, 3);
             let first = history::fetch(env.client(), &env.id("down"), handle.run_id().unwrap_or_default()).await?;
             let Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(next)) =
@@ -80,7 +83,10 @@ fn s98_s99_p18_p32_what_a_new_run_knows() {
             })
             .await?;
             handle.signal(Carries::again, ()).await?;
-            assert_eq!(handle.result().await?, ["Ada", "first", "true", "true", "true", "false"]);
+            assert_eq!(
+                handle.result().await?,
+                ["Ada", "first", "true", "true", "true", "false"]
+            );
             Ok(())
         })
         .await

@@ -6,9 +6,9 @@ use std::time::Duration;
 use temporal_integration_tests::history::{essential, to_json};
 use temporal_integration_tests::python::{INSTALL, Python};
 use temporal_integration_tests::{Env, run, server};
-use temporal_sdk::client::definition::{query_named, signal_named, update_named};
 use temporal_sdk::client::WorkflowHistory;
-use temporal_sdk::worker::WorkerBuilder;
+use temporal_sdk::client::definition::{query_named, signal_named, update_named};
+use temporal_sdk::worker::{Replayer, WorkerBuilder};
 use temporal_sdk::workflow::ActivityOptions;
 use temporal_sdk::{activity, workflow};
 
@@ -37,13 +37,20 @@ pub(crate) struct CrossGreeting {
 
 impl Default for CrossGreeting {
     fn default() -> Self {
-        Self { salutation: RefCell::new("Hello".to_owned()), finished: Cell::default(), greetings: RefCell::default() }
+        Self {
+            salutation: RefCell::new("Hello".to_owned()),
+            finished: Cell::default(),
+            greetings: RefCell::default(),
+        }
     }
 }
 
 impl CrossGreeting {
     async fn compose(&self, ctx: &workflow::Context, name: String) -> workflow::Result<String> {
-        let greeting = Greeting { salutation: self.salutation.borrow().clone(), name };
+        let greeting = Greeting {
+            salutation: self.salutation.borrow().clone(),
+            name,
+        };
         let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(10));
         Ok(ctx.execute_activity(compose_greeting, greeting, options).await?)
     }
@@ -84,14 +91,24 @@ impl CrossGreeting {
 
     #[validator(greet)]
     fn check_greet(&self, name: &String) -> workflow::Result<()> {
-        if name.is_empty() { Err("a greeting needs a name".into()) } else { Ok(()) }
+        if name.is_empty() {
+            Err("a greeting needs a name".into())
+        } else {
+            Ok(())
+        }
     }
 }
 
 #[workflow]
-pub(crate) async fn rust_calls_python(ctx: &workflow::Context, queue: String, text: String) -> workflow::Result<String> {
+pub(crate) async fn rust_calls_python(
+    ctx: &workflow::Context,
+    queue: String,
+    text: String,
+) -> workflow::Result<String> {
     let options = ActivityOptions::start_to_close_timeout(MINUTE).task_queue(queue);
-    Ok(ctx.execute_activity(activity::named::<String>("python_upper"), text, options).await?)
+    Ok(ctx
+        .execute_activity(activity::named::<String>("python_upper"), text, options)
+        .await?)
 }
 
 /// The body with a Python, unless there is none.
@@ -123,7 +140,10 @@ async fn python_replays(env: &Env, python: &Python, id: &str) -> anyhow::Result<
 }
 
 async fn rust_replays(env: &Env, id: &str) -> anyhow::Result<()> {
-    let _history = WorkflowHistory::from_json(&to_json(env.events(id).await?)?)?;
+    let replayer = Replayer::builder().workflow::<CrossGreeting>().build()?;
+    replayer
+        .replay(WorkflowHistory::from_json(&to_json(env.events(id).await?)?)?)
+        .await?;
     Ok(())
 }
 
@@ -133,7 +153,9 @@ fn s9_a_python_client_steers_a_rust_workflow() {
     with_python(async |env, python, address| {
         let id = env.id("rust");
         env.serve(worker(&env), async {
-            let seen = python.call(&["client", &address, env.client().namespace(), env.task_queue(), &id]).await?;
+            let seen = python
+                .call(&["client", &address, env.client().namespace(), env.task_queue(), &id])
+                .await?;
             assert_eq!(seen["update"], "Hello, Update!");
             assert_eq!(seen["query"], "Aloha");
             let rejected = seen["rejected"].as_str().unwrap_or_default();
@@ -154,14 +176,28 @@ fn s9_a_python_client_steers_a_rust_workflow() {
 #[test]
 fn s9_a_rust_client_steers_a_python_workflow() {
     with_python(async |env, python, address| {
-        let _worker = python.worker(&address, env.client().namespace(), env.task_queue()).await?;
+        let _worker = python
+            .worker(&address, env.client().namespace(), env.task_queue())
+            .await?;
         let id = env.id("python");
         // Typed by the Rust twin, and by name.
-        let handle = env.client().start_workflow(CrossGreeting::run, "Python", env.options("python")).await?;
-        assert_eq!(handle.execute_update(CrossGreeting::greet, "Update").await?, "Hello, Update!");
+        let handle = env
+            .client()
+            .start_workflow(CrossGreeting::run, "Python", env.options("python"))
+            .await?;
+        assert_eq!(
+            handle.execute_update(CrossGreeting::greet, "Update").await?,
+            "Hello, Update!"
+        );
         handle.signal(signal_named("salute"), "Aloha").await?;
-        assert_eq!(handle.query(query_named::<String>("salutation_now"), ()).await?, "Aloha");
-        let error = handle.execute_update(update_named::<String>("greet"), "").await.unwrap_err();
+        assert_eq!(
+            handle.query(query_named::<String>("salutation_now"), ()).await?,
+            "Aloha"
+        );
+        let error = handle
+            .execute_update(update_named::<String>("greet"), "")
+            .await
+            .unwrap_err();
         let failure = crate::update_failure(error);
         assert_eq!(failure.root_cause().message(), "a greeting needs a name");
         handle.signal(CrossGreeting::finish, ()).await?;
@@ -180,15 +216,23 @@ fn s68_activities_across_languages() {
         let python_queue = env.id("queue");
         let namespace = env.client().namespace().to_owned();
         let _worker = python.worker(&address, &namespace, &python_queue).await?;
-        env.serve(env.worker().workflow::<rust_calls_python>().activity(rust_reverse), async {
-            let input = (python_queue.as_str(), "quiet");
-            let result = env.client().execute_workflow(rust_calls_python, input, env.options("upper")).await?;
-            assert_eq!(result, "QUIET");
-            let id = env.id("reverse");
-            let seen = python.call(&["call", &address, &namespace, &python_queue, &id, env.task_queue()]).await?;
-            assert_eq!(seen["result"], "desserts");
-            Ok(())
-        })
+        env.serve(
+            env.worker().workflow::<rust_calls_python>().activity(rust_reverse),
+            async {
+                let input = (python_queue.as_str(), "quiet");
+                let result = env
+                    .client()
+                    .execute_workflow(rust_calls_python, input, env.options("upper"))
+                    .await?;
+                assert_eq!(result, "QUIET");
+                let id = env.unrecorded_id("reverse");
+                let seen = python
+                    .call(&["call", &address, &namespace, &python_queue, &id, env.task_queue()])
+                    .await?;
+                assert_eq!(seen["result"], "desserts");
+                Ok(())
+            },
+        )
         .await
     });
 }

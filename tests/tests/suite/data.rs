@@ -61,7 +61,9 @@ pub(crate) async fn passes_order(ctx: &workflow::Context, order: Order<u64>) -> 
 async fn input(env: &Env, suffix: &str) -> anyhow::Result<Vec<Payload>> {
     let events = env.events(&env.id(suffix)).await?;
     match events.first().and_then(|event| event.attributes.clone()) {
-        Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => Ok(started.input.unwrap_or_default().payloads),
+        Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
+            Ok(started.input.unwrap_or_default().payloads)
+        }
         other => anyhow::bail!("the first event is {other:?}"),
     }
 }
@@ -72,7 +74,9 @@ fn s21_s22_s23_s25_s26_s28_s29_s30_structs() {
     run(async |env| {
         env.serve(env.worker().workflow::<passes_order>().activity(same_order), async {
             let client = env.client();
-            let back = client.execute_workflow(passes_order, order(), env.options("typed")).await?;
+            let back = client
+                .execute_workflow(passes_order, order(), env.options("typed"))
+                .await?;
             assert_eq!(back, order());
             let sent = input(&env, "typed").await?;
             assert_eq!(encoding_of(&sent[0]), "json/plain");
@@ -103,7 +107,10 @@ pub(crate) async fn gives_bytes() -> workflow::Result<Vec<u8>> {
 
 #[workflow]
 pub(crate) async fn gives_message(id: String) -> workflow::Result<Proto<WorkflowExecution>> {
-    Ok(Proto(WorkflowExecution { workflow_id: id, run_id: "r".to_owned() }))
+    Ok(Proto(WorkflowExecution {
+        workflow_id: id,
+        run_id: "r".to_owned(),
+    }))
 }
 
 #[workflow]
@@ -123,26 +130,40 @@ fn s17_s18_s19_s20_encodings() {
             .workflow::<gives_nothing>();
         env.serve(worker, async {
             let client = env.client();
-            let message = WorkflowExecution { workflow_id: "w".to_owned(), run_id: "r".to_owned() };
+            let message = WorkflowExecution {
+                workflow_id: "w".to_owned(),
+                run_id: "r".to_owned(),
+            };
             let parts = (Bytes::from_static(&[1, 2, 3]), None, Proto(message.clone()));
-            let seen = client.execute_workflow(passes_parts, parts, env.options("parts")).await?;
+            let seen = client
+                .execute_workflow(passes_parts, parts, env.options("parts"))
+                .await?;
             assert_eq!(seen, (3, None, "w".to_owned()));
             let sent = input(&env, "parts").await?;
-            let encodings: Vec<_> = sent.iter().map(|payload| encoding_of(payload)).collect();
+            let encodings: Vec<_> = sent.iter().map(encoding_of).collect();
             assert_eq!(encodings, ["binary/plain", "binary/null", "json/protobuf"]);
 
             let binary = CompositeConverter::default().with_first(ProtoBinaryConverter);
             let other = client.with_data_converter(DataConverter::default().with_payload_converter(binary));
             let parts = (Bytes::new(), Some("text".to_owned()), Proto(message));
-            let seen = other.execute_workflow(passes_parts, parts, env.options("binary")).await?;
+            let seen = other
+                .execute_workflow(passes_parts, parts, env.options("binary"))
+                .await?;
             assert_eq!(seen, (0, Some("text".to_owned()), "w".to_owned()));
             let sent = input(&env, "binary").await?;
             assert_eq!(encoding_of(&sent[2]), "binary/protobuf");
 
-            assert_eq!(client.execute_workflow(gives_bytes, (), env.options("bytes")).await?, [0, 1, 255]);
-            let message = client.execute_workflow(gives_message, "m", env.options("message")).await?;
+            assert_eq!(
+                client.execute_workflow(gives_bytes, (), env.options("bytes")).await?,
+                [0, 1, 255]
+            );
+            let message = client
+                .execute_workflow(gives_message, "m", env.options("message"))
+                .await?;
             assert_eq!(message.0.workflow_id, "m");
-            client.execute_workflow(gives_nothing, (), env.options("nothing")).await?;
+            client
+                .execute_workflow(gives_nothing, (), env.options("nothing"))
+                .await?;
             Ok(())
         })
         .await
@@ -178,7 +199,10 @@ impl PayloadCodec for Reverse {
 
 #[activity]
 async fn fails_secretly(secret: String) -> activity::Result<String> {
-    Err(temporal_sdk::client::failure::ApplicationError::new(secret).non_retryable().details(&"hidden detail")?.into())
+    Err(temporal_sdk::client::failure::ApplicationError::new(secret)
+        .non_retryable()
+        .details(&"hidden detail")?
+        .into())
 }
 
 #[derive(Default)]
@@ -194,7 +218,11 @@ impl Secret {
         let failure = ctx.execute_activity(fails_secretly, secret, quick()).await.unwrap_err();
         let application = failure.as_application().expect("an application failure");
         let detail: String = application.detail()?;
-        Ok(format!("{} {detail} {}", application.message(), self.heard.borrow().clone().unwrap_or_default()))
+        Ok(format!(
+            "{} {detail} {}",
+            application.message(),
+            self.heard.borrow().clone().unwrap_or_default()
+        ))
     }
 
     #[signal]
@@ -218,10 +246,15 @@ impl Secret {
 fn s13_s14_s15_a_codec_seals_everything() {
     run(async |env| {
         let failures = DefaultFailureConverter::new().encode_common_attributes(true);
-        let converter = DataConverter::default().with_codec(Reverse).with_failure_converter(failures);
+        let converter = DataConverter::default()
+            .with_codec(Reverse)
+            .with_failure_converter(failures);
         let env = env.with_client(env.client().with_data_converter(converter));
         env.serve(env.worker().workflow::<Secret>().activity(fails_secretly), async {
-            let handle = env.client().start_workflow(Secret::run, "s3cret", env.unrecorded_options("codec")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Secret::run, "s3cret", env.unrecorded_options("codec"))
+                .await?;
             assert_eq!(handle.execute_update(Secret::repeat, "s3cret").await?, "s3cret");
             handle.signal(Secret::hear, "s3cret").await?;
             assert_eq!(handle.query(Secret::heard, ()).await?.as_deref(), Some("s3cret"));
@@ -268,7 +301,11 @@ fn s16_an_own_failure_converter() {
         let converter = DataConverter::default().with_failure_converter(Stamp(DefaultFailureConverter::new()));
         let env = env.with_client(env.client().with_data_converter(converter));
         env.serve(env.worker().workflow::<fails_plainly>(), async {
-            let error = env.client().execute_workflow(fails_plainly, (), env.options("stamp")).await.unwrap_err();
+            let error = env
+                .client()
+                .execute_workflow(fails_plainly, (), env.options("stamp"))
+                .await
+                .unwrap_err();
             assert_eq!(error.failure().as_ref().map(Failure::message), Some("plainly"));
             let events = env.events(&env.id("stamp")).await?;
             let Some(Attributes::WorkflowExecutionFailedEventAttributes(failed)) =
@@ -301,8 +338,11 @@ impl EncodingConverter for IpAddress {
 
     fn from_payload(&self, payload: Payload, slot: &mut dyn ErasedSlot) -> Result<(), ConversionError> {
         let text = String::from_utf8_lossy(&payload.data);
-        let address: IpAddr = text.parse().map_err(|_| ConversionError::new(format!("{text} is no address")))?;
-        slot.put(address).map_err(|_| ConversionError::new("expected an IpAddr").of_type(slot.type_name()))
+        let address: IpAddr = text
+            .parse()
+            .map_err(|_| ConversionError::new(format!("{text} is no address")))?;
+        slot.put(address)
+            .map_err(|_| ConversionError::new("expected an IpAddr").of_type(slot.type_name()))
     }
 }
 
@@ -325,7 +365,10 @@ fn s32_s33_s34_s35_s36_own_encodings() {
         env.serve(env.worker().workflow::<passes_addresses>(), async {
             let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 1]));
             let options = env.unrecorded_options("ip");
-            let back = env.client().execute_workflow(passes_addresses, (a, vec![b]), options).await?;
+            let back = env
+                .client()
+                .execute_workflow(passes_addresses, (a, vec![b]), options)
+                .await?;
             assert_eq!(back, b);
             let events = env.events(&env.unrecorded_id("ip")).await?;
             let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) =
@@ -353,7 +396,11 @@ impl TryFrom<u8> for Percent {
     type Error = String;
 
     fn try_from(value: u8) -> Result<Self, String> {
-        if value > 100 { Err(format!("{value} % is more than all")) } else { Ok(Self(value)) }
+        if value > 100 {
+            Err(format!("{value} % is more than all"))
+        } else {
+            Ok(Self(value))
+        }
     }
 }
 
@@ -365,20 +412,34 @@ async fn takes_percent(percent: Percent) -> activity::Result<u8> {
 #[workflow]
 pub(crate) async fn sends_percent(ctx: &workflow::Context, percent: u8) -> workflow::Result<u8> {
     let options = quick().retry_policy(RetryPolicy::new().maximum_attempts(1));
-    Ok(ctx.execute_activity(activity::named::<u8>("takes_percent"), percent, options).await?)
+    Ok(ctx
+        .execute_activity(activity::named::<u8>("takes_percent"), percent, options)
+        .await?)
 }
 
 #[test]
 fn s24_p70_values_are_validated_where_they_are_decoded() {
     run(async |env| {
-        env.serve(env.worker().workflow::<sends_percent>().activity(takes_percent), async {
-            assert_eq!(env.client().execute_workflow(sends_percent, 100, env.options("fine")).await?, 100);
-            let error = env.client().execute_workflow(sends_percent, 101, env.options("bad")).await.unwrap_err();
-            let failure = error.failure().expect("the workflow failed");
-            let message = failure.root_cause().message();
-            assert!(message.contains("101 % is more than all"), "{message}");
-            Ok(())
-        })
+        env.serve(
+            env.worker().workflow::<sends_percent>().activity(takes_percent),
+            async {
+                assert_eq!(
+                    env.client()
+                        .execute_workflow(sends_percent, 100, env.options("fine"))
+                        .await?,
+                    100
+                );
+                let error = env
+                    .client()
+                    .execute_workflow(sends_percent, 101, env.options("bad"))
+                    .await
+                    .unwrap_err();
+                let failure = error.failure().expect("the workflow failed");
+                let message = failure.root_cause().message();
+                assert!(message.contains("101 % is more than all"), "{message}");
+                Ok(())
+            },
+        )
         .await
     });
 }
@@ -399,7 +460,10 @@ fn s33_raw_values_pass_unchanged() {
                 ..Default::default()
             };
             let raw = RawValue(payload.clone());
-            let back = env.client().execute_workflow(passes_raw, raw, env.options("raw")).await?;
+            let back = env
+                .client()
+                .execute_workflow(passes_raw, raw, env.options("raw"))
+                .await?;
             assert_eq!(back.0.data, payload.data);
             assert_eq!(encoding_of(&back.0), "own/encoding");
             Ok(())

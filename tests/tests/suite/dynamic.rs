@@ -21,7 +21,9 @@ pub(crate) struct AnyWorkflow {
 impl AnyWorkflow {
     #[run]
     async fn run(&self, ctx: &workflow::Context, args: RawValues) -> workflow::Result<Vec<String>> {
-        self.seen.borrow_mut().push(format!("{} {}", ctx.info().workflow_type, args.get::<i64>(1)?));
+        self.seen
+            .borrow_mut()
+            .push(format!("{} {}", ctx.info().workflow_type, args.get::<i64>(1)?));
         let named = activity::named::<String>("whatever");
         let answer = ctx.execute_activity(named, args!["x", 2], quick()).await?;
         self.seen.borrow_mut().push(answer);
@@ -56,9 +58,14 @@ fn s45_s51_s55_s58_s138_dynamic() {
     run(async |env| {
         env.serve(env.worker().workflow::<AnyWorkflow>().activity(any_activity), async {
             let named = workflow::named::<Vec<String>>("NeverHeardOf");
-            let handle = env.client().start_workflow(named, args!["a", 7], env.options("any")).await?;
+            let handle = env
+                .client()
+                .start_workflow(named, args!["a", 7], env.options("any"))
+                .await?;
             handle.signal(signal_named("shout"), args![1, 2, 3]).await?;
-            let count = handle.execute_update(update_named::<usize>("change"), args!["a", "b"]).await?;
+            let count = handle
+                .execute_update(update_named::<usize>("change"), args!["a", "b"])
+                .await?;
             assert_eq!(count, 2);
             assert_eq!(handle.query(query_named::<String>("ask"), "you").await?, "ask: you");
             handle.signal(signal_named("finish"), ()).await?;
@@ -80,7 +87,9 @@ pub(crate) struct Constructed {
 impl Constructed {
     #[init]
     fn new(ctx: &workflow::Context, name: String) -> Self {
-        Self { name: format!("{name} of {}", ctx.info().workflow_type) }
+        Self {
+            name: format!("{name} of {}", ctx.info().workflow_type),
+        }
     }
 
     #[run]
@@ -98,7 +107,10 @@ impl Constructed {
 fn p1_a_constructor_with_the_arguments() {
     run(async |env| {
         env.serve(env.worker().workflow::<Constructed>(), async {
-            let handle = env.client().start_workflow(Constructed::run, "Ada", env.options("init")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Constructed::run, "Ada", env.options("init"))
+                .await?;
             assert_eq!(handle.result().await?, "Ada, Ada of Constructed");
             assert_eq!(handle.query(Constructed::name, ()).await?, "Ada of Constructed");
             Ok(())

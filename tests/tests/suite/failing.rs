@@ -24,7 +24,9 @@ pub(crate) async fn fails(how: String) -> workflow::Result<String> {
             .category(ApplicationErrorCategory::Benign)
             .into()),
         "std" => Ok("x".parse::<u32>().map_err(WrongOrder)?.to_string()),
-        "anyhow" => Err(anyhow::Error::from("y".parse::<u32>().unwrap_err()).context("while reading").into()),
+        "anyhow" => Err(anyhow::Error::from("y".parse::<u32>().unwrap_err())
+            .context("while reading")
+            .into()),
         "text" => Err("just a text".into()),
         other => Ok(other.to_owned()),
     }
@@ -43,19 +45,36 @@ fn s47_s102_s103_what_a_workflow_fails_with() {
     run(async |env| {
         env.serve(env.worker().workflow::<fails>().workflow::<under_an_alias>(), async {
             let client = env.client();
-            assert_eq!(client.execute_workflow(fails, "fine", env.options("fine")).await?, "fine");
+            assert_eq!(
+                client.execute_workflow(fails, "fine", env.options("fine")).await?,
+                "fine"
+            );
             for (how, kind, message, cause) in [
                 ("application", "Declined", "declined", None),
-                ("std", "WrongOrder", "the order is wrong", Some("invalid digit found in string")),
-                ("anyhow", "Error", "while reading", Some("invalid digit found in string")),
+                (
+                    "std",
+                    "WrongOrder",
+                    "the order is wrong",
+                    Some("invalid digit found in string"),
+                ),
+                (
+                    "anyhow",
+                    "Error",
+                    "while reading",
+                    Some("invalid digit found in string"),
+                ),
                 ("text", "", "just a text", None),
             ] {
                 let handle = client.start_workflow(fails, how, env.options(how)).await?;
                 let error = handle.result().await.unwrap_err();
                 let failure = error.failure().expect("the workflow failed");
                 let application = failure.as_application().expect("an application failure");
-                assert_eq!((application.type_name(), application.message()), (kind, message), "{how}");
-                assert_eq!(application.cause().map(|cause| cause.message()), cause, "{how}");
+                assert_eq!(
+                    (application.type_name(), application.message()),
+                    (kind, message),
+                    "{how}"
+                );
+                assert_eq!(application.cause().map(workflow::Failure::message), cause, "{how}");
                 assert_eq!(application.is_non_retryable(), how == "application");
                 assert_eq!(application.is_benign(), how == "application");
                 if how == "application" {
@@ -63,11 +82,19 @@ fn s47_s102_s103_what_a_workflow_fails_with() {
                 }
                 assert_eq!(handle.describe().await?.status(), WorkflowExecutionStatus::Failed);
             }
-            let fine = client.execute_workflow(under_an_alias, "7", env.options("alias")).await?;
+            let fine = client
+                .execute_workflow(under_an_alias, "7", env.options("alias"))
+                .await?;
             assert_eq!(fine, 7);
-            let error = client.execute_workflow(under_an_alias, "x", env.options("aliasx")).await.unwrap_err();
+            let error = client
+                .execute_workflow(under_an_alias, "x", env.options("aliasx"))
+                .await
+                .unwrap_err();
             let failure = error.failure().expect("the workflow failed");
-            assert_eq!(failure.as_application().map(ApplicationError::type_name), Some("WrongOrder"));
+            assert_eq!(
+                failure.as_application().map(ApplicationError::type_name),
+                Some("WrongOrder")
+            );
             Ok(())
         })
         .await
@@ -103,7 +130,8 @@ fn task_failed(event: &Event) -> bool {
 /// What the failed task says.
 async fn task_failure(env: &Env, id: &str) -> anyhow::Result<String> {
     let events = env.wait_for_event(id, task_failed).await?;
-    let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) = events.last().and_then(|event| event.attributes.clone())
+    let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) =
+        events.last().and_then(|event| event.attributes.clone())
     else {
         anyhow::bail!("the event has other attributes");
     };
@@ -137,9 +165,9 @@ mended!(returns_task_failure, TASK_FAILURE_MENDED, |ctx| {
 fn s102_s105_a_panic_fails_the_task_until_mended() {
     run(async |env| {
         env.serve(env.worker().workflow::<panics>(), async {
-            let options = env.options("panics").task_timeout(Duration::from_secs(1));
+            let options = env.unrecorded_options("panics").task_timeout(Duration::from_secs(1));
             let handle = env.client().start_workflow(panics, (), options).await?;
-            let failure = task_failure(&env, &env.id("panics")).await?;
+            let failure = task_failure(&env, &env.unrecorded_id("panics")).await?;
             assert!(failure.contains("the workflow has a bug"), "{failure}");
             assert_eq!(handle.describe().await?.status(), WorkflowExecutionStatus::Running);
             PANICS_MENDED.store(true, Ordering::Relaxed);
@@ -154,9 +182,9 @@ fn s102_s105_a_panic_fails_the_task_until_mended() {
 fn s102_a_task_failure_that_code_returns() {
     run(async |env| {
         env.serve(env.worker().workflow::<returns_task_failure>(), async {
-            let options = env.options("returns").task_timeout(Duration::from_secs(1));
+            let options = env.unrecorded_options("returns").task_timeout(Duration::from_secs(1));
             let handle = env.client().start_workflow(returns_task_failure, (), options).await?;
-            let failure = task_failure(&env, &env.id("returns")).await?;
+            let failure = task_failure(&env, &env.unrecorded_id("returns")).await?;
             assert!(failure.contains("not now"), "{failure}");
             TASK_FAILURE_MENDED.store(true, Ordering::Relaxed);
             assert_eq!(handle.result().await?, "mended");
@@ -207,18 +235,27 @@ impl Handlers {
 fn s52_s53_s56_handlers_that_fail() {
     run(async |env| {
         env.serve(env.worker().workflow::<Handlers>(), async {
-            let handle = env.client().start_workflow(Handlers::run, (), env.options("handlers")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Handlers::run, (), env.options("handlers"))
+                .await?;
             let error = handle.query(Handlers::bad_query, ()).await.unwrap_err();
             assert!(error.to_string().contains("no answer"), "{error}");
             let error = handle.execute_update(Handlers::bad_update, ()).await.unwrap_err();
             let failure = crate::update_failure(error);
-            assert_eq!(failure.as_application().map(ApplicationError::message), Some("a bad update"));
+            assert_eq!(
+                failure.as_application().map(ApplicationError::message),
+                Some("a bad update")
+            );
             assert_eq!(handle.describe().await?.status(), WorkflowExecutionStatus::Running);
 
             handle.signal(Handlers::bad_signal, ()).await?;
             let error = handle.result().await.unwrap_err();
             let failure = error.failure().expect("the workflow failed");
-            assert_eq!(failure.as_application().map(ApplicationError::message), Some("a bad signal"));
+            assert_eq!(
+                failure.as_application().map(ApplicationError::message),
+                Some("a bad signal")
+            );
             let events = essential(&env.events(&env.id("handlers")).await?);
             assert_eq!(events.last(), Some(&EventType::WorkflowExecutionFailed));
             Ok(())

@@ -43,7 +43,11 @@ pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
 }
 
 fn worker(env: &Env) -> WorkerBuilder {
-    env.worker().workflow::<SayHello>().workflow::<say_hello_flow>().workflow::<renamed>().activity(say_hello)
+    env.worker()
+        .workflow::<SayHello>()
+        .workflow::<say_hello_flow>()
+        .workflow::<renamed>()
+        .activity(say_hello)
 }
 
 /// S1, S4, S37, S38, S42, S62, S66, S67, S71, S110, S135, S179: connect, serve and start with one client, a typed result.
@@ -52,7 +56,10 @@ fn s1_s4_s37_hello_as_in_the_documentation() {
     run(async |env| {
         let client = env.client();
         let queue = env.task_queue();
-        let worker = Worker::builder(client, queue).workflow::<SayHello>().activity(say_hello).build()?;
+        let worker = Worker::builder(client, queue)
+            .workflow::<SayHello>()
+            .activity(say_hello)
+            .build()?;
         let id = env.id("hello");
         let greeting: String = worker
             .run_until(async {
@@ -87,7 +94,10 @@ fn s1_s4_s37_hello_as_in_the_documentation() {
 fn s8_start_and_await_in_one_call() {
     run(async |env| {
         env.serve(worker(&env), async {
-            let greeting = env.client().execute_workflow(SayHello::run, "you", env.options("one")).await?;
+            let greeting = env
+                .client()
+                .execute_workflow(SayHello::run, "you", env.options("one"))
+                .await?;
             assert_eq!(greeting, "Hello, you!");
             Ok(())
         })
@@ -101,7 +111,10 @@ fn s9_s44_start_by_name() {
     run(async |env| {
         env.serve(worker(&env), async {
             let named = workflow::named::<String>("SayHello");
-            let greeting = env.client().execute_workflow(named, "name", env.options("named")).await?;
+            let greeting = env
+                .client()
+                .execute_workflow(named, "name", env.options("named"))
+                .await?;
             assert_eq!(greeting, "Hello, name!");
             Ok(())
         })
@@ -113,7 +126,10 @@ fn s9_s44_start_by_name() {
 fn s42_a_workflow_can_be_a_function() {
     run(async |env| {
         env.serve(worker(&env), async {
-            let greeting = env.client().execute_workflow(say_hello_flow, "flow", env.options("flow")).await?;
+            let greeting = env
+                .client()
+                .execute_workflow(say_hello_flow, "flow", env.options("flow"))
+                .await?;
             assert_eq!(greeting, "Hello, flow!");
             Ok(())
         })
@@ -125,7 +141,10 @@ fn s42_a_workflow_can_be_a_function() {
 fn s43_a_workflow_under_another_name() {
     run(async |env| {
         env.serve(worker(&env), async {
-            let handle = env.client().start_workflow(renamed, "x", env.options("renamed")).await?;
+            let handle = env
+                .client()
+                .start_workflow(renamed, "x", env.options("renamed"))
+                .await?;
             assert_eq!(handle.result().await?, "renamed x");
             assert_eq!(handle.describe().await?.workflow_type(), "hello-under-another-name");
             Ok(())

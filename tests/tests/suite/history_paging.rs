@@ -46,7 +46,10 @@ fn p20_ten_thousand_events_in_pages() {
         let id = env.unrecorded_id("long");
         let handle = env
             .serve(env.worker().workflow::<Writes>(), async {
-                let handle = env.client().start_workflow(Writes::run, 5_u32, env.unrecorded_options("long")).await?;
+                let handle = env
+                    .client()
+                    .start_workflow(Writes::run, 5_u32, env.unrecorded_options("long"))
+                    .await?;
                 let mut fired = 0;
                 while fired < 5000 {
                     env.wait_for_event(&id, |event| event.event_id > 2 * fired).await?;

@@ -36,12 +36,22 @@ pub(crate) async fn doubles(ctx: &workflow::Context, number: i64) -> workflow::R
 fn s72_s160_local_activities_leave_markers() {
     run(async |env| {
         env.serve(env.worker().workflow::<doubles>().activity(double), async {
-            assert_eq!(env.client().execute_workflow(doubles, 5, env.options("doubles")).await?, 20);
+            assert_eq!(
+                env.client()
+                    .execute_workflow(doubles, 5, env.options("doubles"))
+                    .await?,
+                20
+            );
             let events = env.events(&env.id("doubles")).await?;
             use EventType::*;
             assert_eq!(
                 essential(&events),
-                [WorkflowExecutionStarted, MarkerRecorded, MarkerRecorded, WorkflowExecutionCompleted]
+                [
+                    WorkflowExecutionStarted,
+                    MarkerRecorded,
+                    MarkerRecorded,
+                    WorkflowExecutionCompleted
+                ]
             );
             Ok(())
         })
@@ -72,7 +82,10 @@ pub(crate) async fn local_retries(ctx: &workflow::Context) -> workflow::Result<V
 fn s72_local_activities_are_retried() {
     run(async |env| {
         env.serve(env.worker().workflow::<local_retries>().activity(flaky), async {
-            let seen = env.client().execute_workflow(local_retries, (), env.options("retries")).await?;
+            let seen = env
+                .client()
+                .execute_workflow(local_retries, (), env.options("retries"))
+                .await?;
             assert_eq!(seen, ["3", "NotYet"]);
             Ok(())
         })
@@ -83,7 +96,9 @@ fn s72_local_activities_are_retried() {
 #[workflow]
 pub(crate) async fn backs_off_by_timer(ctx: &workflow::Context) -> workflow::Result<u32> {
     let policy = RetryPolicy::new().initial_interval(Duration::from_millis(300));
-    let options = quick_local().retry_policy(policy).local_retry_threshold(Duration::from_millis(100));
+    let options = quick_local()
+        .retry_policy(policy)
+        .local_retry_threshold(Duration::from_millis(100));
     Ok(ctx.execute_local_activity(flaky, 2_u32, options).await?)
 }
 
@@ -92,7 +107,12 @@ pub(crate) async fn backs_off_by_timer(ctx: &workflow::Context) -> workflow::Res
 fn s72_long_backoff_of_a_local_activity_is_a_timer() {
     run(async |env| {
         env.serve(env.worker().workflow::<backs_off_by_timer>().activity(flaky), async {
-            assert_eq!(env.client().execute_workflow(backs_off_by_timer, (), env.options("backoff")).await?, 2);
+            assert_eq!(
+                env.client()
+                    .execute_workflow(backs_off_by_timer, (), env.options("backoff"))
+                    .await?,
+                2
+            );
             let events = env.events(&env.id("backoff")).await?;
             assert_eq!(count(&events, EventType::TimerFired), 1);
             assert_eq!(count(&events, EventType::MarkerRecorded), 2);
@@ -104,7 +124,9 @@ fn s72_long_backoff_of_a_local_activity_is_a_timer() {
 
 #[activity]
 async fn slow(ctx: &activity::Context, millis: u64) -> activity::Result<u64> {
-    let _ = ctx.until_cancelled(tokio::time::sleep(Duration::from_millis(millis))).await;
+    let _ = ctx
+        .until_cancelled(tokio::time::sleep(Duration::from_millis(millis)))
+        .await;
     Ok(millis)
 }
 
@@ -119,7 +141,10 @@ fn s72_a_long_local_activity_keeps_its_task_alive() {
     run(async |env| {
         env.serve(env.worker().workflow::<outlasts_its_task>().activity(slow), async {
             let options = env.options("long").task_timeout(Duration::from_secs(2));
-            assert_eq!(env.client().execute_workflow(outlasts_its_task, (), options).await?, 3000);
+            assert_eq!(
+                env.client().execute_workflow(outlasts_its_task, (), options).await?,
+                3000
+            );
             let events = env.events(&env.id("long")).await?;
             assert_eq!(count(&events, EventType::WorkflowTaskTimedOut), 0);
             assert!(count(&events, EventType::WorkflowTaskCompleted) > 1);
@@ -144,7 +169,12 @@ pub(crate) async fn many_at_once(ctx: &workflow::Context, number: i64) -> workfl
 fn s72_s86_many_local_activities_at_once() {
     run(async |env| {
         env.serve(env.worker().workflow::<many_at_once>().activity(double), async {
-            assert_eq!(env.client().execute_workflow(many_at_once, 50, env.options("many")).await?, 50 * 49);
+            assert_eq!(
+                env.client()
+                    .execute_workflow(many_at_once, 50, env.options("many"))
+                    .await?,
+                50 * 49
+            );
             Ok(())
         })
         .await

@@ -1,4 +1,5 @@
 //! The integration suite: every test runs on the server that `TEMPORAL_TEST_SERVER` names.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod activities;
 mod cancellation;
@@ -17,7 +18,7 @@ mod logging;
 mod messages;
 mod ordering;
 mod patches;
-// mod replay;
+mod replay;
 mod timers_conditions;
 mod trouble;
 mod worker_lifecycle;

@@ -47,7 +47,8 @@ impl GreetingWorkflow {
             let info = self.info.borrow().clone();
             let greeting = ctx.execute_activity(create_greeting, info, quick()).await?;
             self.greeting.replace(greeting);
-            ctx.wait_condition(|| self.updated.take() || self.complete.get()).await?;
+            ctx.wait_condition(|| self.updated.take() || self.complete.get())
+                .await?;
             if self.complete.get() {
                 return Ok(self.greeting.borrow().clone());
             }
@@ -77,7 +78,11 @@ impl GreetingWorkflow {
 
     #[validator(set_and_get_greeting)]
     fn check(&self, greeting: &String) -> Result<(), EmptyGreeting> {
-        if greeting.is_empty() { Err(EmptyGreeting) } else { Ok(()) }
+        if greeting.is_empty() {
+            Err(EmptyGreeting)
+        } else {
+            Ok(())
+        }
     }
 
     #[update(name = "salute")]
@@ -103,15 +108,25 @@ fn worker(env: &Env) -> WorkerBuilder {
 fn s7_s49_s53_s56_s63_s64_s65_greeting_as_in_the_documentation() {
     run(async |env| {
         env.serve(worker(&env), async {
-            let handle = env.client().start_workflow(GreetingWorkflow::run, "world", env.options("g")).await?;
-            env.wait_for_event(&env.id("g"), |event| event.event_type() == EventType::ActivityTaskCompleted).await?;
+            let handle = env
+                .client()
+                .start_workflow(GreetingWorkflow::run, "world", env.options("g"))
+                .await?;
+            env.wait_for_event(&env.id("g"), |event| {
+                event.event_type() == EventType::ActivityTaskCompleted
+            })
+            .await?;
             let now = handle.query(GreetingWorkflow::current_greeting, ()).await?;
             assert_eq!(now, "Hello, world!");
 
             handle.signal(GreetingWorkflow::update_salutation, "Aloha").await?;
-            let saluted = handle.execute_update(GreetingWorkflow::salute_through_activity, "Howdy").await?;
+            let saluted = handle
+                .execute_update(GreetingWorkflow::salute_through_activity, "Howdy")
+                .await?;
             assert_eq!(saluted, "Howdy, world!");
-            let old = handle.execute_update(GreetingWorkflow::set_and_get_greeting, "Hi").await?;
+            let old = handle
+                .execute_update(GreetingWorkflow::set_and_get_greeting, "Hi")
+                .await?;
             assert!(["Howdy, world!", "Aloha, world!"].contains(&old.as_str()), "{old}");
             assert_eq!(handle.query(GreetingWorkflow::current_greeting, ()).await?, "Hi");
 
@@ -130,9 +145,16 @@ fn s59_s60_a_validator_rejects_without_an_event() {
     run(async |env| {
         env.serve(worker(&env), async {
             let id = env.id("rejected");
-            let handle = env.client().start_workflow(GreetingWorkflow::run, "w", env.options("rejected")).await?;
-            env.wait_for_event(&id, |event| event.event_type() == EventType::ActivityTaskCompleted).await?;
-            let error = handle.execute_update(GreetingWorkflow::set_and_get_greeting, "").await.unwrap_err();
+            let handle = env
+                .client()
+                .start_workflow(GreetingWorkflow::run, "w", env.options("rejected"))
+                .await?;
+            env.wait_for_event(&id, |event| event.event_type() == EventType::ActivityTaskCompleted)
+                .await?;
+            let error = handle
+                .execute_update(GreetingWorkflow::set_and_get_greeting, "")
+                .await
+                .unwrap_err();
             let failure = crate::update_failure(error);
             let application = failure.as_application().expect("an application failure");
             assert_eq!(application.message(), "a greeting needs a text");
@@ -140,7 +162,12 @@ fn s59_s60_a_validator_rejects_without_an_event() {
             handle.signal(GreetingWorkflow::complete_with_greeting, ()).await?;
             handle.result().await?;
             let events = env.events(&id).await?;
-            assert_eq!(count(&events, EventType::WorkflowExecutionUpdateAccepted), 0, "{:?}", types(&events));
+            assert_eq!(
+                count(&events, EventType::WorkflowExecutionUpdateAccepted),
+                0,
+                "{:?}",
+                types(&events)
+            );
             Ok(())
         })
         .await
@@ -153,9 +180,15 @@ fn s9_s63_s65_messages_by_name() {
     run(async |env| {
         env.serve(worker(&env), async {
             let id = env.id("named");
-            env.client().start_workflow(GreetingWorkflow::run, "w", env.options("named")).await?;
-            let handle = env.client().workflow_handle::<temporal_sdk::client::definition::Untyped<String>>(&id);
-            let old = handle.execute_update(update_named::<String>("set_and_get_greeting"), "named").await?;
+            env.client()
+                .start_workflow(GreetingWorkflow::run, "w", env.options("named"))
+                .await?;
+            let handle = env
+                .client()
+                .workflow_handle::<temporal_sdk::client::definition::Untyped<String>>(&id);
+            let old = handle
+                .execute_update(update_named::<String>("set_and_get_greeting"), "named")
+                .await?;
             assert!(old.is_empty() || old == "Hello, w!", "{old}");
             let now = handle.query(query_named::<String>("current_greeting"), ()).await?;
             assert!(["named", "Hello, w!"].contains(&now.as_str()), "{now}");
@@ -179,7 +212,8 @@ impl Ledger {
     #[run]
     async fn run(&self, ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
         self.entries.borrow_mut().push("run".to_owned());
-        ctx.wait_condition(|| self.closed.get() && ctx.all_handlers_finished()).await?;
+        ctx.wait_condition(|| self.closed.get() && ctx.all_handlers_finished())
+            .await?;
         Ok(self.entries.borrow().clone())
     }
 
@@ -234,7 +268,10 @@ fn p3_signal_with_start() {
 fn s53_s54_queries_see_what_was_signalled_before() {
     run(async |env| {
         env.serve(worker(&env), async {
-            let handle = env.client().start_workflow(Ledger::run, (), env.options("ledger")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Ledger::run, (), env.options("ledger"))
+                .await?;
             for number in 0..5 {
                 handle.signal(Ledger::enter, number.to_string()).await?;
                 let entries = handle.query(Ledger::entries, ()).await?;
@@ -255,7 +292,10 @@ fn s53_s54_queries_see_what_was_signalled_before() {
 fn p4_p5_update_wait_stages_and_handles() {
     run(async |env| {
         env.serve(worker(&env), async {
-            let handle = env.client().start_workflow(Ledger::run, (), env.options("stages")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Ledger::run, (), env.options("stages"))
+                .await?;
             let options = UpdateOptions::new(UpdateWaitStage::Accepted).id("the-update");
             let accepted = handle.start_update(Ledger::enter_and_count, "a", options).await?;
             assert_eq!(accepted.id(), "the-update");
@@ -267,7 +307,10 @@ fn p4_p5_update_wait_stages_and_handles() {
             assert_eq!(same.result().await?, count);
             handle.signal(Ledger::close, ()).await?;
             let entries = handle.result().await?;
-            let updates: Vec<&String> = entries.iter().filter(|entry| entry.contains("enter_and_count")).collect();
+            let updates: Vec<&String> = entries
+                .iter()
+                .filter(|entry| entry.contains("enter_and_count"))
+                .collect();
             assert_eq!(updates, ["a (enter_and_count)"]);
             Ok(())
         })
@@ -313,7 +356,10 @@ impl Patient {
 fn p7_all_handlers_finished() {
     run(async |env| {
         env.serve(worker(&env), async {
-            let handle = env.client().start_workflow(Patient::run, (), env.options("patient")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Patient::run, (), env.options("patient"))
+                .await?;
             let options = UpdateOptions::new(UpdateWaitStage::Accepted);
             let update = handle.start_update(Patient::wait_for_release, (), options).await?;
             handle.signal(Patient::finish, ()).await?;

@@ -2,8 +2,8 @@
 
 use crate::quick;
 use std::cell::{Cell, RefCell};
-use temporal_integration_tests::run;
 use temporal_integration_tests::history::EventType;
+use temporal_integration_tests::run;
 use temporal_sdk::{activity, workflow};
 
 #[activity]
@@ -55,16 +55,23 @@ impl Order {
 #[test]
 fn s49_signals_of_the_first_task_come_before_run() {
     run(async |env| {
-        let handle = env.client().start_workflow(Order::run, (), env.options("first")).await?;
+        let handle = env
+            .client()
+            .start_workflow(Order::run, (), env.options("first"))
+            .await?;
         handle.signal(Order::slow, "a").await?;
         handle.signal(Order::slow, "b").await?;
         env.serve(env.worker().workflow::<Order>().activity(nothing), async {
             let id = env.id("first");
-            env.wait_for_event(&id, |event| event.event_type() == EventType::ActivityTaskCompleted).await?;
+            env.wait_for_event(&id, |event| event.event_type() == EventType::ActivityTaskCompleted)
+                .await?;
             handle.execute_update(Order::mark, "update").await?;
             let mut completed = 0;
             while completed < 3 {
-                completed = temporal_integration_tests::history::count(&env.events(&id).await?, EventType::ActivityTaskCompleted);
+                completed = temporal_integration_tests::history::count(
+                    &env.events(&id).await?,
+                    EventType::ActivityTaskCompleted,
+                );
                 tokio::task::yield_now().await;
             }
             handle.signal(Order::done, ()).await?;
@@ -108,7 +115,10 @@ impl Turnstile {
 fn s84_conditions_that_let_each_other_in() {
     run(async |env| {
         env.serve(env.worker().workflow::<Turnstile>(), async {
-            let log = env.client().execute_workflow(Turnstile::run, 100_u32, env.options("turnstile")).await?;
+            let log = env
+                .client()
+                .execute_workflow(Turnstile::run, 100_u32, env.options("turnstile"))
+                .await?;
             assert_eq!(log, (0..100).collect::<Vec<_>>());
             let events = env.events(&env.id("turnstile")).await?;
             assert_eq!(events.len(), 5);

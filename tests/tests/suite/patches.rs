@@ -93,7 +93,9 @@ fn p59_patches_through_three_ages_of_code() {
 
         let old = env
             .serve(env.worker().workflow::<before::Changing>(), async {
-                let handle = client.start_workflow(before::Changing::run, (), options(&old_id)).await?;
+                let handle = client
+                    .start_workflow(before::Changing::run, (), options(&old_id))
+                    .await?;
                 env.wait_for_event(&old_id, done).await?;
                 Ok(handle)
             })
@@ -101,7 +103,9 @@ fn p59_patches_through_three_ages_of_code() {
 
         let new = env
             .serve(env.worker().workflow::<patched::Changing>(), async {
-                let handle = client.start_workflow(patched::Changing::run, (), options(&new_id)).await?;
+                let handle = client
+                    .start_workflow(patched::Changing::run, (), options(&new_id))
+                    .await?;
                 env.wait_for_event(&new_id, done).await?;
                 old.signal(before::Changing::go, ()).await?;
                 assert_eq!(old.result().await?, "before false");
@@ -113,7 +117,9 @@ fn p59_patches_through_three_ages_of_code() {
             new.signal(patched::Changing::go, ()).await?;
             assert_eq!(new.result().await?, "deprecated");
             let id = env.unrecorded_id("newest");
-            let newest = client.start_workflow(deprecated::Changing::run, (), options(&id)).await?;
+            let newest = client
+                .start_workflow(deprecated::Changing::run, (), options(&id))
+                .await?;
             newest.signal(deprecated::Changing::go, ()).await?;
             assert_eq!(newest.result().await?, "deprecated");
             assert_eq!(count(&env.events(&id).await?, EventType::MarkerRecorded), 1);

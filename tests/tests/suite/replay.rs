@@ -1,8 +1,7 @@
 //! Replaying histories: fresh ones, altered ones, and those that earlier versions recorded.
 
 use crate::quick;
-use futures_util::StreamExt as _;
-use temporal_integration_tests::history::{self, folder, to_json};
+use temporal_integration_tests::history::{folder, to_json};
 use temporal_integration_tests::run;
 use temporal_sdk::client::WorkflowHistory;
 use temporal_sdk::worker::{Replayer, ReplayerBuilder};
@@ -40,12 +39,19 @@ fn s168_s169_a_history_replays_with_its_own_code_only() {
     run(async |env| {
         let id = env.unrecorded_id("steps");
         env.serve(env.worker().workflow::<original::steps>().activity(step), async {
-            let result = env.client().execute_workflow(original::steps, (), env.unrecorded_options("steps")).await?;
+            let result = env
+                .client()
+                .execute_workflow(original::steps, (), env.unrecorded_options("steps"))
+                .await?;
             assert_eq!(result, "a");
             Ok(())
         })
         .await?;
-        let history = env.client().workflow_handle::<original::steps>(&id).fetch_history().await?;
+        let history = env
+            .client()
+            .workflow_handle::<original::steps>(&id)
+            .fetch_history()
+            .await?;
         let own = Replayer::builder().workflow::<original::steps>().build()?;
         own.replay(history.clone()).await?;
 
@@ -72,12 +78,13 @@ fn s168_s169_a_history_replays_with_its_own_code_only() {
 fn suite() -> ReplayerBuilder {
     use crate::{
         activities, cancellation, children, client, continue_as_new, cross_language, data, dynamic, failing, hello,
-        local_activities, messages, ordering, timers_conditions, worker_lifecycle,
+        local_activities, logging, messages, ordering, timers_conditions, trouble, worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
         .workflow::<hello::say_hello_flow>()
         .workflow::<hello::renamed>()
+        .workflow::<logging::logs>()
         .workflow::<messages::GreetingWorkflow>()
         .workflow::<messages::Ledger>()
         .workflow::<messages::Patient>()
@@ -124,6 +131,7 @@ fn suite() -> ReplayerBuilder {
         .workflow::<continue_as_new::counts_down>()
         .workflow::<continue_as_new::Carries>()
         .workflow::<cross_language::CrossGreeting>()
+        .workflow::<cross_language::rust_calls_python>()
         .workflow::<data::passes_order>()
         .workflow::<data::passes_parts>()
         .workflow::<data::gives_bytes>()
@@ -140,6 +148,12 @@ fn suite() -> ReplayerBuilder {
         .workflow::<failing::Handlers>()
         .workflow::<ordering::Order>()
         .workflow::<ordering::Turnstile>()
+        .workflow::<trouble::Ticks>()
+        .workflow::<trouble::Survivor>()
+        .workflow::<trouble::hangs_in_child>()
+        .workflow::<trouble::weighs_badly>()
+        .workflow::<trouble::on_first>()
+        .workflow::<trouble::on_second>()
         .workflow::<worker_lifecycle::calls_one>()
         .workflow::<worker_lifecycle::measures>()
         .workflow::<worker_lifecycle::watches>()
@@ -163,7 +177,7 @@ fn s170_all_recorded_histories() {
                 }
             }
         }
-        assert!(!histories.is_empty(), "no histories in {}", history::folder().display());
+        assert!(!histories.is_empty(), "no histories in {}", folder().display());
         let replayer = suite().build()?;
         let mut failed = Vec::new();
         for (name, history) in names.iter().zip(histories.clone()) {
@@ -171,9 +185,16 @@ fn s170_all_recorded_histories() {
                 failed.push(format!("{name}: {error}"));
             }
         }
-        assert!(failed.is_empty(), "{} of {} histories:\n{}", failed.len(), names.len(), failed.join("\n"));
-        let report = replayer.replay_all(futures_util::stream::iter(histories).map(anyhow::Ok)).await?;
-        assert_eq!(report.replayed(), names.len());
+        assert!(
+            failed.is_empty(),
+            "{} of {} histories:\n{}",
+            failed.len(),
+            names.len(),
+            failed.join("\n")
+        );
+        let report = replayer.replay_all(futures_util::stream::iter(histories)).await;
+        assert!(report.is_ok(), "{report}");
+        assert_eq!(report.replayed, names.len());
         Ok(())
     });
 }

@@ -44,13 +44,19 @@ pub(crate) struct Waits {
 impl Waits {
     #[run]
     async fn run(&self, ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
-        let timed_out = ctx.wait_condition(|| self.number.get() > 0).timeout(SHORT).await.unwrap_err();
+        let timed_out = ctx
+            .wait_condition(|| self.number.get() > 0)
+            .timeout(SHORT)
+            .await
+            .unwrap_err();
         self.note(format!("timeout {}", timed_out.is_timeout()));
         let limited = ctx.timeout(SHORT, std::future::pending::<()>()).await.unwrap_err();
         self.note(format!("limited {}", limited.is_timeout()));
         let value = ctx.timeout(MINUTE, async { 7 }).await?;
         self.note(format!("value {value}"));
-        ctx.wait_condition(|| self.number.get() > 0).timeout(MINUTE * 60).await?;
+        ctx.wait_condition(|| self.number.get() > 0)
+            .timeout(MINUTE * 60)
+            .await?;
         self.note("number");
         // Two conditions on the same state are met in the order in which they began to wait.
         workflow::join!(
@@ -80,12 +86,20 @@ impl Waits {
 fn s82_s84_s85_conditions_and_time_limits() {
     run(async |env| {
         env.serve(env.worker().workflow::<Waits>(), async {
-            let handle = env.client().start_workflow(Waits::run, (), env.options("waits")).await?;
+            let handle = env
+                .client()
+                .start_workflow(Waits::run, (), env.options("waits"))
+                .await?;
             let id = env.id("waits");
             let mut fired = 0;
-            env.wait_for_event(&id, |event| event.event_type() == EventType::TimerStarted).await?;
+            env.wait_for_event(&id, |event| event.event_type() == EventType::TimerStarted)
+                .await?;
             while fired < 2 {
-                fired = count(&env.wait_for_event(&id, |event| event.event_type() == EventType::TimerFired).await?, EventType::TimerFired);
+                fired = count(
+                    &env.wait_for_event(&id, |event| event.event_type() == EventType::TimerFired)
+                        .await?,
+                    EventType::TimerFired,
+                );
                 // The second one comes after another task; look again from the start of the history.
                 if fired < 2 && count(&env.events(&id).await?, EventType::TimerFired) >= 2 {
                     fired = 2;
@@ -94,7 +108,10 @@ fn s82_s84_s85_conditions_and_time_limits() {
             handle.signal(Waits::set, 1_u32).await?;
             handle.signal(Waits::set, 2_u32).await?;
             let log = handle.result().await?;
-            assert_eq!(log, ["timeout true", "limited true", "value 7", "number", "first", "second"]);
+            assert_eq!(
+                log,
+                ["timeout true", "limited true", "value 7", "number", "first", "second"]
+            );
             Ok(())
         })
         .await
@@ -139,7 +156,10 @@ pub(crate) async fn concurrent(ctx: &workflow::Context) -> workflow::Result<Vec<
 fn s86_s94_concurrent_tasks() {
     run(async |env| {
         env.serve(env.worker().workflow::<concurrent>().activity(echo), async {
-            let results = env.client().execute_workflow(concurrent, (), env.options("concurrent")).await?;
+            let results = env
+                .client()
+                .execute_workflow(concurrent, (), env.options("concurrent"))
+                .await?;
             assert_eq!(results, [0, 1, 2, 3, 4, 11, 10, 12]);
             let events = env.events(&env.id("concurrent")).await?;
             assert_eq!(count(&events, EventType::TimerCanceled), 1);
@@ -167,7 +187,11 @@ impl Draws {
         let first = ctx.uuid4().to_string();
         ctx.sleep(SHORT).await?;
         let second = ctx.uuid4().to_string();
-        Ok(Drawn { number, uuids: vec![first, second, ctx.uuid7().to_string()], replays: vec![ctx.is_replaying()] })
+        Ok(Drawn {
+            number,
+            uuids: vec![first, second, ctx.uuid7().to_string()],
+            replays: vec![ctx.is_replaying()],
+        })
     }
 }
 
@@ -208,10 +232,15 @@ pub(crate) async fn no_timers(ctx: &workflow::Context) -> workflow::Result<()> {
 fn s85_a_condition_that_holds_starts_no_timer() {
     run(async |env| {
         env.serve(env.worker().workflow::<no_timers>(), async {
-            env.client().execute_workflow(no_timers, (), env.options("none")).await?;
+            env.client()
+                .execute_workflow(no_timers, (), env.options("none"))
+                .await?;
             let events = env.events(&env.id("none")).await?;
             use EventType::*;
-            assert_eq!(essential(&events), [WorkflowExecutionStarted, WorkflowExecutionCompleted]);
+            assert_eq!(
+                essential(&events),
+                [WorkflowExecutionStarted, WorkflowExecutionCompleted]
+            );
             Ok(())
         })
         .await

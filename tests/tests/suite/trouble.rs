@@ -94,7 +94,9 @@ fn the_server_goes_away_and_comes_back() {
     let name = format!("suite-{}.db", uuid::Uuid::new_v4());
     let database = std::env::temp_dir().join(name);
     let options = server::dev_options().database(&database);
-    let first = server::RUNTIME.block_on(server::own_dev_server(options.clone())).expect("a dev server");
+    let first = server::RUNTIME
+        .block_on(server::own_dev_server(options.clone()))
+        .expect("a dev server");
     let (address, port) = (first.address(), first.port());
     run_on(&address, async |env| {
         env.serve(env.worker().workflow::<Ticks>().activity(tick), async {
@@ -109,7 +111,8 @@ fn the_server_goes_away_and_comes_back() {
                 .map(|handle| tokio::spawn(async move { handle.result().await }))
                 .collect();
             for number in 0..3 {
-                env.wait_for_event(&env.id(&number.to_string()), |event| event.event_id > 20).await?;
+                env.wait_for_event(&env.id(&number.to_string()), |event| event.event_id > 20)
+                    .await?;
             }
             let before = handles[0].query(Ticks::ticks, ()).await?;
             first.shutdown().await;
@@ -122,7 +125,8 @@ fn the_server_goes_away_and_comes_back() {
                         Err(error) => tracing::debug!(%error, "the server is not back yet"),
                     }
                 };
-                env.wait_for_event(&env.id(&number.to_string()), |event| event.event_id > length + 10).await?;
+                env.wait_for_event(&env.id(&number.to_string()), |event| event.event_id > length + 10)
+                    .await?;
                 handle.signal(Ticks::stop, ()).await?;
             }
             for result in waiting {
@@ -158,7 +162,10 @@ pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
 pub(crate) async fn weighs_badly(ctx: &workflow::Context) -> workflow::Result<String> {
     let once = quick().retry_policy(RetryPolicy::new().maximum_attempts(1));
     let parcel = serde_json::json!({"weight": "heavy"});
-    let failure = ctx.execute_activity(activity::named::<u32>("weigh"), parcel, once.clone()).await.unwrap_err();
+    let failure = ctx
+        .execute_activity(activity::named::<u32>("weigh"), parcel, once.clone())
+        .await
+        .unwrap_err();
     let input = failure.root_cause().message().to_owned();
     let unknown = activity::named::<u32>("nobody_has_this");
     let failure = ctx.execute_activity(unknown, (), once.clone()).await.unwrap_err();
@@ -169,8 +176,8 @@ pub(crate) async fn weighs_badly(ctx: &workflow::Context) -> workflow::Result<St
 /// Expects another result than the activity gives.
 #[workflow]
 pub(crate) async fn misreads(ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
-    let weigh = activity::named::<Vec<String>>("weigh");
-    Ok(ctx.execute_activity(weigh, Parcel { weight: 3 }, quick()).await?)
+    let named = activity::named::<Vec<String>>("weigh");
+    Ok(ctx.execute_activity(named, Parcel { weight: 3 }, quick()).await?)
 }
 
 /// P70: an argument that does not decode fails the activity, naming the type and the field; an unknown activity fails naming
@@ -179,10 +186,16 @@ pub(crate) async fn misreads(ctx: &workflow::Context) -> workflow::Result<Vec<St
 fn p70_activities_that_do_not_fit() {
     run(async |env| {
         env.serve(env.worker().workflow::<weighs_badly>().activity(weigh), async {
-            let seen = env.client().execute_workflow(weighs_badly, (), env.options("badly")).await?;
+            let seen = env
+                .client()
+                .execute_workflow(weighs_badly, (), env.options("badly"))
+                .await?;
             let lines: Vec<&str> = seen.lines().collect();
             assert!(lines[0].contains("Parcel") && lines[0].contains("weight"), "{seen}");
-            assert!(lines[1].contains("nobody_has_this") && lines[1].contains("weigh"), "{seen}");
+            assert!(
+                lines[1].contains("nobody_has_this") && lines[1].contains("weigh"),
+                "{seen}"
+            );
             Ok(())
         })
         .await
@@ -194,8 +207,11 @@ fn p70_activities_that_do_not_fit() {
 fn s105_p70_a_result_that_does_not_fit() {
     run(async |env| {
         env.serve(env.worker().workflow::<misreads>().activity(weigh), async {
-            let handle = env.client().start_workflow(misreads, (), env.options("misreads")).await?;
-            let message = task_failure(&env, &env.id("misreads")).await?;
+            let handle = env
+                .client()
+                .start_workflow(misreads, (), env.unrecorded_options("misreads"))
+                .await?;
+            let message = task_failure(&env, &env.unrecorded_id("misreads")).await?;
             assert!(message.contains("weigh") && message.contains("Vec"), "{message}");
             handle.terminate("seen").await?;
             Ok(())
@@ -211,7 +227,9 @@ pub(crate) async fn takes_parcel(parcel: Parcel) -> workflow::Result<u32> {
 
 /// What the first failed task of the workflow says.
 async fn task_failure(env: &Env, id: &str) -> anyhow::Result<String> {
-    let events = env.wait_for_event(id, |event| event.event_type() == EventType::WorkflowTaskFailed).await?;
+    let events = env
+        .wait_for_event(id, |event| event.event_type() == EventType::WorkflowTaskFailed)
+        .await?;
     match events.last().and_then(|event| event.attributes.clone()) {
         Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => Ok(failed.failure.unwrap_or_default().message),
         other => anyhow::bail!("not a failed task: {other:?}"),
@@ -227,15 +245,22 @@ fn s105_p70_workflows_that_do_not_fit() {
             let client = env.client();
             let named = workflow::named::<u32>("takes_parcel");
             let input = serde_json::json!({"weight": "heavy"});
-            let bad = client.start_workflow(named, input, env.options("bad")).await?;
-            let message = task_failure(&env, &env.id("bad")).await?;
+            let bad = client
+                .start_workflow(named, input, env.unrecorded_options("bad"))
+                .await?;
+            let message = task_failure(&env, &env.unrecorded_id("bad")).await?;
             assert!(message.contains("Parcel") && message.contains("weight"), "{message}");
             bad.terminate("seen").await?;
 
             let named = workflow::named::<u32>("NobodyHasThis");
-            let unknown = client.start_workflow(named, (), env.options("unknown")).await?;
-            let message = task_failure(&env, &env.id("unknown")).await?;
-            assert!(message.contains("NobodyHasThis") && message.contains("takes_parcel"), "{message}");
+            let unknown = client
+                .start_workflow(named, (), env.unrecorded_options("unknown"))
+                .await?;
+            let message = task_failure(&env, &env.unrecorded_id("unknown")).await?;
+            assert!(
+                message.contains("NobodyHasThis") && message.contains("takes_parcel"),
+                "{message}"
+            );
             unknown.terminate("seen").await?;
             Ok(())
         })
@@ -248,12 +273,21 @@ fn s105_p70_workflows_that_do_not_fit() {
 fn s9_unknown_signal_query_and_update() {
     run(async |env| {
         env.serve(env.worker().workflow::<Ticks>().activity(tick), async {
-            env.client().start_workflow(Ticks::run, (), env.options("ticks")).await?;
+            env.client()
+                .start_workflow(Ticks::run, (), env.options("ticks"))
+                .await?;
             let handle = env.client().workflow_handle::<Untyped<u32>>(env.id("ticks"));
             handle.signal(signal_named("no_such_signal"), 1).await?;
-            let error = handle.query(query_named::<u32>("no_such_query"), ()).await.unwrap_err().to_string();
+            let error = handle
+                .query(query_named::<u32>("no_such_query"), ())
+                .await
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("no_such_query") && error.contains("ticks"), "{error}");
-            let error = handle.execute_update(update_named::<u32>("no_such_update"), ()).await.unwrap_err();
+            let error = handle
+                .execute_update(update_named::<u32>("no_such_update"), ())
+                .await
+                .unwrap_err();
             let failure = crate::update_failure(error);
             assert!(failure.to_string().contains("no_such_update"), "{failure}");
             // A message whose argument does not decode does not harm the workflow either.
@@ -367,7 +401,10 @@ fn is_child() -> bool {
 async fn dies_in_child(ctx: &activity::Context) -> activity::Result<u32> {
     if is_child() {
         let id = ctx.info().workflow_id.clone().unwrap_or_default();
-        ctx.client().workflow_handle::<Survivor>(id).signal(Survivor::child_is_in, ()).await?;
+        ctx.client()
+            .workflow_handle::<Survivor>(id)
+            .signal(Survivor::child_is_in, ())
+            .await?;
         ctx.cancelled().await;
     }
     Ok(ctx.info().attempt)
@@ -445,8 +482,12 @@ fn s158_a_worker_killed_in_an_activity() {
     run(async |env| {
         let mut child = child_worker(&env).await?;
         let id = env.id("survivor");
-        let handle = env.client().start_workflow(Survivor::run, (), env.options("survivor")).await?;
-        env.wait_for_event(&id, |event| event.event_type() == EventType::WorkflowExecutionSignaled).await?;
+        let handle = env
+            .client()
+            .start_workflow(Survivor::run, (), env.options("survivor"))
+            .await?;
+        env.wait_for_event(&id, |event| event.event_type() == EventType::WorkflowExecutionSignaled)
+            .await?;
         child.kill().await?;
         env.serve(env.worker().workflow::<Survivor>().activity(dies_in_child), async {
             assert_eq!(handle.result().await?, 2);
@@ -484,7 +525,10 @@ fn s105_a_worker_killed_in_a_workflow_task() {
 fn s38_a_worker_that_is_dropped() {
     run(async |env| {
         let worker = env.worker().workflow::<Ticks>().activity(tick).build()?;
-        let handle = env.client().start_workflow(Ticks::run, (), env.options("dropped")).await?;
+        let handle = env
+            .client()
+            .start_workflow(Ticks::run, (), env.options("dropped"))
+            .await?;
         let id = env.id("dropped");
         let serving = worker.run_until(async { env.wait_for_event(&id, |event| event.event_id > 20).await });
         tokio::select! {

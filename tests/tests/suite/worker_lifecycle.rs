@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::run;
+use temporal_sdk::activity::CancellationReason;
 use temporal_sdk::client::RetryPolicy;
-use temporal_sdk::activity::{CancellationReason};
 use temporal_sdk::{activities, activity, workflow};
 use tokio::sync::Notify;
 
@@ -27,12 +27,20 @@ fn s39_run_until_told_to_stop() {
         let worker = env.worker().workflow::<calls_one>().activity(one).build()?;
         let shutdown = worker.shutdown_handle();
         let task = tokio::spawn(worker.run());
-        assert_eq!(env.client().execute_workflow(calls_one, (), env.options("run")).await?, 1);
+        assert_eq!(
+            env.client().execute_workflow(calls_one, (), env.options("run")).await?,
+            1
+        );
         shutdown.shutdown();
         task.await??;
 
         let started = env.worker().workflow::<calls_one>().activity(one).build()?.start();
-        assert_eq!(env.client().execute_workflow(calls_one, (), env.options("start")).await?, 1);
+        assert_eq!(
+            env.client()
+                .execute_workflow(calls_one, (), env.options("start"))
+                .await?,
+            1
+        );
         started.shutdown().await?;
         Ok(())
     });
@@ -44,9 +52,21 @@ fn s37_s40_workers_that_are_refused() {
     run(async |env| {
         let error = env.worker().build().unwrap_err().to_string();
         assert!(error.contains("register"), "{error}");
-        let twice = env.worker().workflow::<calls_one>().workflow::<calls_one>().build().unwrap_err().to_string();
+        let twice = env
+            .worker()
+            .workflow::<calls_one>()
+            .workflow::<calls_one>()
+            .build()
+            .unwrap_err()
+            .to_string();
         assert!(twice.contains("calls_one"), "{twice}");
-        let twice = env.worker().activity(one).activity(one).build().unwrap_err().to_string();
+        let twice = env
+            .worker()
+            .activity(one)
+            .activity(one)
+            .build()
+            .unwrap_err()
+            .to_string();
         assert!(twice.contains("\"one\""), "{twice}");
         Ok(())
     });
@@ -91,7 +111,9 @@ fn s40_p39_slots_limit_activities() {
             .activities(Arc::clone(&gauge))
             .max_concurrent_activities(2);
         env.serve(worker, async {
-            env.client().execute_workflow(measures, 8_u32, env.options("slots")).await?;
+            env.client()
+                .execute_workflow(measures, 8_u32, env.options("slots"))
+                .await?;
             assert_eq!(gauge.most.load(Ordering::SeqCst), 2);
             Ok(())
         })

@@ -1,7 +1,7 @@
 //! What workflow code returns when it does not return a value.
 
 use crate::workflow::continue_as_new::ContinueAsNewCommand;
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
@@ -207,11 +207,21 @@ impl<E: Into<BoxError> + 'static> From<E> for Error {
         if error.is::<ConversionError>() {
             return Self(Box::new(Kind::TaskFailure(error)));
         }
-        Self(Box::new(Kind::Other(
-            error,
-            short_type_name(std::any::type_name::<E>()),
-        )))
+        Self(Box::new(Kind::Other(error, error_type::<E>())))
     }
+}
+
+/// The type's short name; empty for texts and boxes, which have no name of their own.
+fn error_type<E: 'static>() -> &'static str {
+    let nameless = [
+        TypeId::of::<String>(),
+        TypeId::of::<&'static str>(),
+        TypeId::of::<BoxError>(),
+    ];
+    if nameless.contains(&TypeId::of::<E>()) {
+        return "";
+    }
+    short_type_name(std::any::type_name::<E>())
 }
 
 impl fmt::Display for Error {
