@@ -1,10 +1,10 @@
 //! Finishing activities from outside of their workers.
 
 use crate::client::Client;
-use crate::connection::{Call, Rpc, RpcError};
+use crate::connection::{Call, RpcError};
 use crate::data::{ConversionError, DataError, ToPayload};
 use crate::failure::short_type_name;
-use crate::invoke::InvokeError;
+use crate::interceptor::{CallError, ClientRequest};
 use crate::workflow::payloads;
 use bytes::Bytes;
 use std::error::Error;
@@ -14,7 +14,6 @@ use temporal_protos::api::workflowservice::v1::{
     RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedByIdRequest, RespondActivityTaskFailedRequest,
 };
-use temporal_protos::payloads::VisitPayloads;
 
 /// Which activity is meant: by its task token, or by the ids of its workflow and its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -95,12 +94,12 @@ pub enum ActivityHandleError {
     Rpc(RpcError),
 }
 
-impl From<InvokeError> for ActivityHandleError {
-    fn from(error: InvokeError) -> Self {
+impl From<CallError> for ActivityHandleError {
+    fn from(error: CallError) -> Self {
         match error {
-            InvokeError::Codec(error) => Self::Data(error.into()),
-            InvokeError::Rpc(error) if error.is_not_found() => Self::NotFound(error),
-            InvokeError::Rpc(error) => Self::Rpc(error),
+            CallError::Codec(error) => Self::Data(error.into()),
+            CallError::Rpc(error) if error.is_not_found() => Self::NotFound(error),
+            CallError::Rpc(error) => Self::Rpc(error),
         }
     }
 }
@@ -269,8 +268,8 @@ impl ActivityHandle {
         then: impl FnOnce(R::Response) -> Result<(), ActivityHandleError> + Send + 'static,
     ) -> Call<(), ActivityHandleError>
     where
-        R: Rpc + VisitPayloads,
-        R::Response: VisitPayloads + Send,
+        R: ClientRequest,
+        R::Response: Send,
     {
         let client = self.client.clone();
         Call::new(move |call| async move { then(client.invoke(request?, call).await?) })

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use temporal_client::data::PayloadConverterExt as _;
 use temporal_client::definition::*;
+use temporal_client::interceptor::{ClientInterceptor, Intercepted, Next};
 use temporal_client::protos::api::common::v1::{Payload, WorkflowExecution};
 use temporal_client::protos::api::history::v1::history_event::Attributes;
 use temporal_client::protos::api::history::v1::{
@@ -291,4 +292,60 @@ async fn values_that_cannot_be_sent_are_errors_of_the_call() {
     assert!(matches!(error, StartWorkflowError::Data(_)), "{error:?}");
     assert!(error.to_string().contains("key must be a string"), "{error}");
     assert!(fake.received("StartWorkflowExecution").is_empty());
+}
+
+/// Notes its name in a header, and answers queries itself.
+struct Noting(&'static str);
+
+impl ClientInterceptor for Noting {
+    fn signal_workflow<'a>(
+        &'a self,
+        mut request: SignalWorkflowExecutionRequest,
+        next: Next<'a>,
+    ) -> Intercepted<'a, SignalWorkflowExecutionRequest> {
+        let header = request.header.get_or_insert_default();
+        let seen = header.fields.entry("seen".to_owned()).or_default();
+        seen.data = [&seen.data, self.0.as_bytes()].concat().into();
+        next.run(request)
+    }
+
+    fn query_workflow<'a>(&'a self, _: QueryWorkflowRequest, next: Next<'a>) -> Intercepted<'a, QueryWorkflowRequest> {
+        let answer = next.client().data_converter().payload_converter().encode(&self.0);
+        let payloads = answer.map(|payload| vec![payload]).unwrap();
+        let query_result = Some(protos::api::common::v1::Payloads { payloads });
+        Box::pin(async move {
+            Ok(QueryWorkflowResponse {
+                query_result,
+                ..Default::default()
+            })
+        })
+    }
+
+    fn cancel_workflow<'a>(
+        &'a self,
+        _: RequestCancelWorkflowExecutionRequest,
+        _: Next<'a>,
+    ) -> Intercepted<'a, RequestCancelWorkflowExecutionRequest> {
+        let status = tonic::Status::permission_denied("not by you");
+        let error = RpcError::new("RequestCancelWorkflowExecution", status);
+        Box::pin(async move { Err(error.into()) })
+    }
+}
+
+#[tokio::test]
+async fn p44_s12_interceptors_see_and_change_requests() {
+    let fake = Fake::new(nothing);
+    let options = options().interceptor(Noting("outer")).interceptor(Noting("inner"));
+    let client = fake.client(options).await.unwrap();
+    let handle = client.workflow_handle::<Untyped<()>>("wf");
+    handle.signal(signal_named("s"), ()).await.unwrap();
+    let sent: SignalWorkflowExecutionRequest = fake.received("SignalWorkflowExecution")[0].decode();
+    assert_eq!(sent.header.unwrap().fields["seen"].data, "outerinner");
+    assert_eq!(handle.query(query_named::<String>("q"), ()).await.unwrap(), "outer");
+    let error = handle.cancel().await.unwrap_err();
+    assert!(error.to_string().contains("not by you"), "{error}");
+    assert!(fake.received("QueryWorkflow").is_empty());
+    // What is not overridden passes.
+    handle.terminate("").await.unwrap();
+    assert_eq!(fake.received("TerminateWorkflowExecution").len(), 1);
 }

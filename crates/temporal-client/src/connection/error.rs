@@ -74,7 +74,9 @@ struct Parts {
 }
 
 impl RpcError {
-    pub(crate) fn new(rpc: &'static str, status: Status) -> Self {
+    /// An error of the RPC with this name: for interceptors that answer in the server's place.
+    #[must_use]
+    pub fn new(rpc: &'static str, status: Status) -> Self {
         Self(Box::new(Parts {
             rpc,
             status,

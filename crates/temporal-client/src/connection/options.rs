@@ -2,8 +2,10 @@
 
 use super::{ConnectError, RetryOptions, Tls};
 use crate::data::DataConverter;
+use crate::interceptor::ClientInterceptor;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How to connect, and who is calling.
@@ -32,6 +34,7 @@ pub struct ClientOptions {
     pub(crate) retry: RetryOptions,
     pub(crate) data_converter: DataConverter,
     pub(crate) lazy: bool,
+    interceptors: Vec<Arc<dyn ClientInterceptor>>,
 }
 
 /// Pings that find a dead connection: every so often, given up when unanswered for so long.
@@ -86,6 +89,7 @@ impl ClientOptions {
             retry: RetryOptions::default(),
             data_converter: DataConverter::default(),
             lazy: false,
+            interceptors: Vec::new(),
         }
     }
 
@@ -171,6 +175,17 @@ impl ClientOptions {
     pub fn lazy(mut self, lazy: bool) -> Self {
         self.lazy = lazy;
         self
+    }
+
+    /// One more interceptor, inside of those added before.
+    #[must_use]
+    pub fn interceptor(mut self, interceptor: impl ClientInterceptor) -> Self {
+        self.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    pub(crate) fn interceptors(&self) -> &[Arc<dyn ClientInterceptor>] {
+        &self.interceptors
     }
 
     pub(super) fn headers(&self) -> Result<HeaderMap, ConnectError> {

@@ -4,7 +4,7 @@ use super::{HistoryFormatError, WorkflowExecutionStatus};
 use crate::connection::{Code, RpcError};
 use crate::data::{ConversionError, DataError};
 use crate::failure::{CancelledError, Failure, TerminatedError, TimeoutError};
-use crate::invoke::InvokeError;
+use crate::interceptor::CallError;
 use std::fmt;
 use temporal_protos::api::errordetails::v1::{NamespaceNotFoundFailure, WorkflowExecutionAlreadyStartedFailure};
 
@@ -34,10 +34,10 @@ pub enum StartWorkflowError {
 }
 
 impl StartWorkflowError {
-    pub(super) fn new(error: InvokeError, workflow_id: &str) -> Self {
+    pub(super) fn new(error: CallError, workflow_id: &str) -> Self {
         let source = match error {
-            InvokeError::Codec(error) => return Self::Data(error.into()),
-            InvokeError::Rpc(error) => error,
+            CallError::Codec(error) => return Self::Data(error.into()),
+            CallError::Rpc(error) => error,
         };
         let already: Option<WorkflowExecutionAlreadyStartedFailure> = source.typed_detail();
         match already {
@@ -72,12 +72,12 @@ from_conversion!(
 
 macro_rules! from_invoke {
     ($($name:ident),*) => {$(
-        impl From<InvokeError> for $name {
-            fn from(error: InvokeError) -> Self {
+        impl From<CallError> for $name {
+            fn from(error: CallError) -> Self {
                 match error {
-                    InvokeError::Codec(error) => Self::Data(error.into()),
-                    InvokeError::Rpc(error) if is_workflow_not_found(&error) => Self::NotFound(error),
-                    InvokeError::Rpc(error) => Self::Rpc(error),
+                    CallError::Codec(error) => Self::Data(error.into()),
+                    CallError::Rpc(error) if is_workflow_not_found(&error) => Self::NotFound(error),
+                    CallError::Rpc(error) => Self::Rpc(error),
                 }
             }
         }
@@ -376,12 +376,12 @@ pub enum ListWorkflowsError {
     Rpc(RpcError),
 }
 
-impl From<InvokeError> for ListWorkflowsError {
-    fn from(error: InvokeError) -> Self {
+impl From<CallError> for ListWorkflowsError {
+    fn from(error: CallError) -> Self {
         match error {
-            InvokeError::Codec(error) => Self::Data(error.into()),
-            InvokeError::Rpc(error) if error.code() == Code::InvalidArgument => Self::InvalidQuery(error),
-            InvokeError::Rpc(error) => Self::Rpc(error),
+            CallError::Codec(error) => Self::Data(error.into()),
+            CallError::Rpc(error) if error.code() == Code::InvalidArgument => Self::InvalidQuery(error),
+            CallError::Rpc(error) => Self::Rpc(error),
         }
     }
 }

@@ -30,3 +30,4 @@ pub use temporal_protos::api::enums::v1::{
 };
 
 pub(crate) use options::payloads;
+pub(crate) use start::send_start;

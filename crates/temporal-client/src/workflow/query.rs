@@ -8,7 +8,7 @@ use crate::connection::{Call, Code, RpcError};
 use crate::data::FromPayload;
 use crate::definition::{EncodeParams, IntoInput, QueryRef};
 use crate::failure::ApplicationError;
-use crate::invoke::InvokeError;
+use crate::interceptor::CallError;
 use temporal_protos::api::errordetails::v1::QueryFailedFailure;
 use temporal_protos::api::query::v1::WorkflowQuery;
 use temporal_protos::api::workflowservice::v1::QueryWorkflowRequest;
@@ -78,8 +78,8 @@ impl<W> WorkflowHandle<W> {
         Call::new(move |call| async move {
             let response = match client.invoke(request?, call).await {
                 Ok(response) => response,
-                Err(InvokeError::Codec(error)) => return Err(QueryError::Data(error.into())),
-                Err(InvokeError::Rpc(error)) => return Err(rpc_error(&client, error).await),
+                Err(CallError::Codec(error)) => return Err(QueryError::Data(error.into())),
+                Err(CallError::Rpc(error)) => return Err(rpc_error(&client, error).await),
             };
             if let Some(rejected) = response.query_rejected {
                 let status = rejected.status();

@@ -6,7 +6,7 @@ use crate::connection::{Call, CallOptions, Code};
 use crate::data::FromPayload;
 use crate::definition::WorkflowDefinition;
 use crate::failure::{CancelledError, TerminatedError, TimeoutError, TimeoutType};
-use crate::invoke::InvokeError;
+use crate::interceptor::CallError;
 use temporal_protos::api::common::v1::{Payloads, WorkflowExecution};
 use temporal_protos::api::enums::v1::HistoryEventFilterType;
 use temporal_protos::api::history::v1::HistoryEvent;
@@ -60,7 +60,7 @@ async fn close_event(
     client: &Client,
     execution: WorkflowExecution,
     call: &CallOptions,
-) -> Result<HistoryEvent, InvokeError> {
+) -> Result<HistoryEvent, CallError> {
     let mut request = GetWorkflowExecutionHistoryRequest {
         namespace: client.namespace().to_owned(),
         execution: Some(execution),
@@ -73,7 +73,7 @@ async fn close_event(
         let response = match client.invoke(request.clone(), call.clone()).await {
             Ok(response) => response,
             // Nothing happened for as long as a call may take: ask again.
-            Err(InvokeError::Rpc(error)) if error.code() == Code::DeadlineExceeded => continue,
+            Err(CallError::Rpc(error)) if error.code() == Code::DeadlineExceeded => continue,
             Err(error) => return Err(error),
         };
         let events = response.history.map(|history| history.events).unwrap_or_default();

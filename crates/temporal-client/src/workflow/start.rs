@@ -7,7 +7,7 @@ use crate::connection::{Call, CallOptions};
 use crate::data::{ConversionError, FromPayload};
 use crate::definition::{EncodeParams, IntoInput, WorkflowDefinition, WorkflowRef};
 use crate::eager::EagerSlot;
-use crate::invoke::InvokeError;
+use crate::interceptor::CallError;
 use temporal_protos::api::workflowservice::v1::{StartWorkflowExecutionRequest, StartWorkflowExecutionResponse};
 
 /// The parameters of the workflow that `R` names.
@@ -100,7 +100,7 @@ impl Client {
         call: CallOptions,
     ) -> Result<WorkflowHandle<W>, StartWorkflowError> {
         let workflow_id = request.workflow_id.clone();
-        let response = self.send_start(request, call).await;
+        let response = self.invoke(request, call).await;
         let response = response.map_err(|error| StartWorkflowError::new(error, &workflow_id))?;
         let started = Started {
             run_id: response.run_id,
@@ -108,34 +108,38 @@ impl Client {
         };
         Ok(WorkflowHandle::started(self.clone(), workflow_id, started))
     }
+}
 
-    /// Sends a start, and hands the first task to a worker of this process where that is wanted and possible.
-    async fn send_start(
-        &self,
-        mut request: StartWorkflowExecutionRequest,
-        call: CallOptions,
-    ) -> Result<StartWorkflowExecutionResponse, InvokeError> {
-        let slot = self.eager_slot(&request);
-        request.request_eager_execution = slot.is_some();
-        self.data_converter().encode_message(&mut request).await?;
-        // The payloads of the task stay as they are: its worker decodes them.
-        let mut response = self.connection().call(request, Some(self.namespace()), call).await?;
-        if let (Some(slot), Some(task)) = (slot, response.eager_workflow_task.take()) {
-            slot(task);
-        }
-        Ok(response)
+/// Sends a start, and hands the first task to a worker of this process where that is wanted and possible.
+pub(crate) async fn send_start(
+    mut request: StartWorkflowExecutionRequest,
+    client: &Client,
+    options: &CallOptions,
+) -> Result<StartWorkflowExecutionResponse, CallError> {
+    let slot = eager_slot(client, &request);
+    request.request_eager_execution = slot.is_some();
+    client.data_converter().encode_message(&mut request).await?;
+    // The payloads of the task stay as they are: its worker decodes them.
+    let call = client
+        .connection()
+        .call(request, Some(client.namespace()), options.clone());
+    let mut response = call.await?;
+    if let (Some(slot), Some(task)) = (slot, response.eager_workflow_task.take()) {
+        slot(task);
     }
+    Ok(response)
+}
 
-    fn eager_slot(&self, request: &StartWorkflowExecutionRequest) -> Option<EagerSlot> {
-        let able = self
-            .capabilities()
-            .is_some_and(|capabilities| capabilities.eager_workflow_start);
-        let task_queue = request
-            .task_queue
-            .as_ref()
-            .filter(|_| request.request_eager_execution && able)?;
-        self.connection()
-            .eager_workers()
-            .reserve(self.namespace(), &task_queue.name)
-    }
+fn eager_slot(client: &Client, request: &StartWorkflowExecutionRequest) -> Option<EagerSlot> {
+    let able = client
+        .capabilities()
+        .is_some_and(|capabilities| capabilities.eager_workflow_start);
+    let task_queue = request
+        .task_queue
+        .as_ref()
+        .filter(|_| request.request_eager_execution && able)?;
+    client
+        .connection()
+        .eager_workers()
+        .reserve(client.namespace(), &task_queue.name)
 }

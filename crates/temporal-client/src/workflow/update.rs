@@ -7,7 +7,7 @@ use crate::connection::{Call, CallOptions, Code};
 use crate::data::{ConversionError, FromPayload};
 use crate::definition::{EncodeParams, IntoInput, UpdateRef};
 use crate::failure::ApplicationError;
-use crate::invoke::InvokeError;
+use crate::interceptor::CallError;
 use std::fmt;
 use std::marker::PhantomData;
 use temporal_protos::api::common::v1::WorkflowExecution;
@@ -153,7 +153,7 @@ impl<W> WorkflowHandle<W> {
             loop {
                 let response = match client.invoke(request.clone(), call.clone()).await {
                     Ok(response) => response,
-                    Err(InvokeError::Rpc(error)) if error.code() == Code::DeadlineExceeded => continue,
+                    Err(CallError::Rpc(error)) if error.code() == Code::DeadlineExceeded => continue,
                     Err(error) => return Err(error.into()),
                 };
                 // The server answers early when its own time is up; the same update id makes asking again safe.
@@ -314,7 +314,7 @@ async fn poll(client: &Client, reference: &UpdateReference, call: &CallOptions) 
                     return Ok(outcome);
                 }
             }
-            Err(InvokeError::Rpc(error)) if error.code() == Code::DeadlineExceeded => {}
+            Err(CallError::Rpc(error)) if error.code() == Code::DeadlineExceeded => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::connection::{Call, CallOptions, Code, RpcError};
 use crate::data::{ConversionError, FromPayload};
 use crate::definition::{EncodeParams, IntoInput, UpdateRef, WorkflowRef};
-use crate::invoke::InvokeError;
+use crate::interceptor::CallError;
 use temporal_protos::any;
 use temporal_protos::api::common::v1::WorkflowExecution;
 use temporal_protos::api::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
@@ -158,9 +158,9 @@ async fn execute(
                     return Ok(done);
                 }
             }
-            Err(InvokeError::Rpc(error)) if error.code() == Code::DeadlineExceeded => {}
-            Err(InvokeError::Rpc(error)) => return Err(half_failed(error, &workflow_id)),
-            Err(InvokeError::Codec(error)) => return Err(StartWorkflowError::Data(error.into()).into()),
+            Err(CallError::Rpc(error)) if error.code() == Code::DeadlineExceeded => {}
+            Err(CallError::Rpc(error)) => return Err(half_failed(error, &workflow_id)),
+            Err(CallError::Codec(error)) => return Err(StartWorkflowError::Data(error.into()).into()),
         }
     }
 }
