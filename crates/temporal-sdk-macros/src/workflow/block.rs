@@ -1,6 +1,6 @@
 //! Reading a workflow's `impl` block.
 
-use super::method::{Method, Role, docs, first_paragraph, take_role};
+use super::method::{Method, Role, docs, take_role};
 use super::options::{HandlerOptions, plain};
 use std::collections::HashMap;
 use syn::{Attribute, Ident, ImplItem, ImplItemFn, ItemImpl, Type, Visibility};
@@ -10,7 +10,6 @@ pub(super) struct Block {
     pub(super) item: ItemImpl,
     /// The workflow type's own name.
     pub(super) ident: Ident,
-    pub(super) description: String,
     pub(super) run: Written,
     pub(super) init: Option<Method>,
     /// Signals, queries and updates, in the order written.
@@ -52,12 +51,11 @@ impl Block {
             ));
         }
         let ident = type_name(&item.self_ty)?;
-        let description = first_paragraph(&item.attrs);
         let mut reader = Reader::default();
         for entry in std::mem::take(&mut item.items) {
             reader.read(entry);
         }
-        reader.finish(item, ident, description)
+        reader.finish(item, ident)
     }
 }
 
@@ -198,7 +196,7 @@ impl Reader {
         Ok(())
     }
 
-    fn finish(mut self, item: ItemImpl, ident: Ident, description: String) -> syn::Result<Block> {
+    fn finish(mut self, item: ItemImpl, ident: Ident) -> syn::Result<Block> {
         self.check_names();
         if self.run.is_none() && self.errors.is_none() {
             self.fail(syn::Error::new_spanned(
@@ -210,7 +208,6 @@ impl Reader {
             (None, Some(run)) => Ok(Block {
                 item,
                 ident,
-                description,
                 run,
                 init: self.init,
                 handlers: self.handlers,

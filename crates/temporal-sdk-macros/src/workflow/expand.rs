@@ -174,7 +174,6 @@ fn workflow(block: &Block, dynamic_run: bool) -> TokenStream {
     let sdk = sdk();
     let (impl_generics, _, where_clause) = block.item.generics.split_for_impl();
     let self_ty = &block.item.self_ty;
-    let description = &block.description;
     let construct = construct(block, dynamic_run);
     let run = register_run(block, dynamic_run);
     let handlers = block.handlers.iter().map(|handler| register_handler(block, handler));
@@ -187,7 +186,6 @@ fn workflow(block: &Block, dynamic_run: bool) -> TokenStream {
             const DYNAMIC: bool = #dynamic_run;
 
             fn register(__registration: &mut #sdk::workflow::Registration<Self>) {
-                __registration.description(#description);
                 #construct
                 #run
                 #(#handlers)*
@@ -270,8 +268,8 @@ fn register_handler(block: &Block, handler: &Written) -> TokenStream {
     };
     let options = quote! {
         #sdk::workflow::HandlerOptions {
-            name: #name,
-            description: #description,
+            name: ::std::borrow::Cow::Borrowed(#name),
+            description: ::std::borrow::Cow::Borrowed(#description),
             unfinished_policy: #sdk::workflow::UnfinishedPolicy::#policy,
         }
     };

@@ -1,6 +1,6 @@
 //! A workflow that is a function.
 
-use super::method::{Parameters, docs, first_paragraph, returned};
+use super::method::{Parameters, docs, returned};
 use super::options::{WorkflowOptions, sdk};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -20,7 +20,6 @@ pub(super) fn expand(options: &WorkflowOptions, mut function: ItemFn) -> syn::Re
     let ident = function.sig.ident.clone();
     let name = options.name(&ident);
     let dynamic = options.dynamic.is_some();
-    let description = first_paragraph(&function.attrs);
     let docs = docs(&function.attrs);
     let visibility = std::mem::replace(&mut function.vis, syn::Visibility::Inherited);
     let returned = returned(&function.sig);
@@ -69,7 +68,6 @@ pub(super) fn expand(options: &WorkflowOptions, mut function: ItemFn) -> syn::Re
             fn register(__registration: &mut #sdk::workflow::Registration<Self>) {
                 #function
 
-                __registration.description(#description);
                 __registration.construct(|_| Self);
                 __registration.run::<#received, _, _>(|_, __context, #pattern| async move { #result });
             }

@@ -4,8 +4,8 @@ use super::options::Options;
 use super::registry::ActivityRegistry;
 use super::{BuildError, Worker};
 use crate::activity::{self, Activity, ActivitySet, Definition, Executor, Interceptor};
-use crate::workflow::Workflow;
 use crate::workflow::registry::WorkflowRegistry;
+use crate::workflow::{self, Workflow};
 use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
@@ -203,6 +203,12 @@ impl WorkerBuilder {
     /// Puts code around all activities, local ones too. The first interceptor is the outermost.
     pub fn activity_interceptor(mut self, interceptor: impl Interceptor) -> Self {
         self.options.activity_interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Puts code around all workflows. The first interceptor is the outermost.
+    pub fn workflow_interceptor(mut self, interceptor: impl workflow::Interceptor) -> Self {
+        self.options.workflow_interceptors.push(Arc::new(interceptor));
         self
     }
 

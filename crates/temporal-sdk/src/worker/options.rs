@@ -27,6 +27,7 @@ pub(super) struct Options {
     pub(super) remote_activities: bool,
     pub(super) executor: Arc<dyn Executor>,
     pub(super) activity_interceptors: Vec<Arc<dyn Interceptor>>,
+    pub(super) workflow_interceptors: Vec<Arc<dyn crate::workflow::Interceptor>>,
     pub(super) detect_foreign_wakes: bool,
 }
 
@@ -67,6 +68,7 @@ impl Default for Options {
             remote_activities: true,
             executor: Arc::new(TokioExecutor),
             activity_interceptors: Vec::new(),
+            workflow_interceptors: Vec::new(),
             detect_foreign_wakes: true,
         }
     }

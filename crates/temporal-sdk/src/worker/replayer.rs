@@ -3,10 +3,12 @@
 use super::replay_all::{ReplayAll, ReplayItem};
 use super::{BuildError, codec};
 use crate::panic;
+use crate::workflow::Interceptor;
 use crate::workflow::Workflow;
 use crate::workflow::host::{Drive, HostEnvironment, TaskFailure, WorkflowHost};
 use crate::workflow::registry::WorkflowRegistry;
 use futures_core::Stream;
+use std::fmt;
 use std::sync::Arc;
 use temporal_client::DataConverter;
 use temporal_client::data::CodecError;
@@ -49,7 +51,6 @@ pub struct Replayer {
 }
 
 /// Builds a [`Replayer`].
-#[derive(Debug)]
 #[must_use]
 pub struct ReplayerBuilder {
     workflows: WorkflowRegistry,
@@ -59,6 +60,16 @@ pub struct ReplayerBuilder {
     task_queue: String,
     threads: usize,
     detect_foreign_wakes: bool,
+    interceptors: Vec<Arc<dyn Interceptor>>,
+}
+
+impl fmt::Debug for ReplayerBuilder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ReplayerBuilder")
+            .field("workflows", &self.workflows)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ReplayerBuilder {
@@ -95,6 +106,12 @@ impl ReplayerBuilder {
         self
     }
 
+    /// Puts code around all workflows, as the worker had it: inside of what was given before.
+    pub fn workflow_interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
     /// Lets workflow code be woken by what is not the workflow's own, as a worker may be told to.
     pub fn allow_foreign_wakes(mut self) -> Self {
         self.detect_foreign_wakes = false;
@@ -126,6 +143,7 @@ impl ReplayerBuilder {
                 namespace: self.namespace,
                 task_queue: self.task_queue,
                 detect_foreign_wakes: self.detect_foreign_wakes,
+                interceptors: self.interceptors,
             }),
             threads: self.threads,
         })
@@ -182,6 +200,7 @@ impl Replayer {
             task_queue: "replay".to_owned(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             detect_foreign_wakes: true,
+            interceptors: Vec::new(),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::workflow::continue_as_new::{ContinueAsNewCommand, ContinueAsNewOption
 use crate::workflow::error::Error;
 use crate::workflow::external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExternalWorkflow};
 use crate::workflow::info::Info;
+use crate::workflow::interceptor::OutgoingKind;
 use crate::workflow::local_activity::LocalActivityOptions;
 use crate::workflow::misuse;
 use crate::workflow::operation::{Operation, OperationId};
@@ -125,10 +126,15 @@ impl Context {
         A::Params: EncodeParams,
     {
         let name = activity.name().into_owned();
-        let arguments = self.encode::<A::Params>(&input.into_input(), || format!("activity \"{name}\""));
         let mut command = options.command;
         command.activity_type.clone_from(&name);
-        command.arguments = arguments;
+        command.arguments = self.encode::<A::Params>(&input.into_input(), || format!("activity \"{name}\""));
+        self.intercept(
+            OutgoingKind::Activity,
+            &name,
+            &mut command.arguments,
+            &mut command.header,
+        );
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
         let run = &self.run;
         let operation = self.operation("start_activity", cancelled_resolution, || {
@@ -165,10 +171,15 @@ impl Context {
         A::Params: EncodeParams,
     {
         let name = activity.name().into_owned();
-        let arguments = self.encode::<A::Params>(&input.into_input(), || format!("local activity \"{name}\""));
         let mut command = options.command;
         command.activity_type.clone_from(&name);
-        command.arguments = arguments;
+        command.arguments = self.encode::<A::Params>(&input.into_input(), || format!("local activity \"{name}\""));
+        self.intercept(
+            OutgoingKind::LocalActivity,
+            &name,
+            &mut command.arguments,
+            &mut command.header,
+        );
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
         let run = &self.run;
         let operation = self.operation("start_local_activity", cancelled_resolution, || {
@@ -214,6 +225,12 @@ impl Context {
         }
         command.workflow_type.clone_from(&workflow_type);
         command.arguments = arguments;
+        self.intercept(
+            OutgoingKind::ChildWorkflow,
+            &workflow_type,
+            &mut command.arguments,
+            &mut command.header,
+        );
         command.memo = self.encode_memo(&options.memo, what);
         command.user_metadata = self.metadata(options.static_summary.as_ref(), options.static_details.as_ref());
         let workflow_id = command.workflow_id.clone();
@@ -241,12 +258,13 @@ impl Context {
         name: &str,
         values: &<P as Params>::Values,
     ) -> SignalExternalWorkflow {
-        let command = SignalExternal {
+        let mut command = SignalExternal {
             target,
             name: name.to_owned(),
             arguments: self.encode::<P>(values, || format!("signal \"{name}\"")),
             header: BTreeMap::new(),
         };
+        self.intercept(OutgoingKind::Signal, name, &mut command.arguments, &mut command.header);
         let run = &self.run;
         let operation = self.operation("signal of another workflow", Err, || {
             let seq = run.command("signal of another workflow", |core| core.signal_external(command))?;
@@ -562,12 +580,21 @@ impl Context {
     /// Like [`continue_as_new`](Self::continue_as_new), with options.
     #[must_use = "return it as the error of the run method"]
     pub fn continue_as_new_with(&self, input: impl IntoInput<AnyParams>, options: ContinueAsNewOptions) -> Error {
-        let arguments = match AnyParams::encode(&input.into_input(), &**self.payload_converter()) {
+        let mut arguments = match AnyParams::encode(&input.into_input(), &**self.payload_converter()) {
             Ok(arguments) => arguments,
             Err(error) => return Error::conversion(error),
         };
+        let mut header = BTreeMap::new();
+        let workflow_type = options.workflow_type.unwrap_or_default();
+        let name = if workflow_type.is_empty() {
+            &self.info().workflow_type
+        } else {
+            &workflow_type
+        };
+        self.intercept(OutgoingKind::ContinueAsNew, name, &mut arguments, &mut header);
         Error::continue_as_new(ContinueAsNewCommand(ContinueAsNew {
-            workflow_type: options.workflow_type.unwrap_or_default(),
+            workflow_type,
+            header,
             task_queue: options.task_queue.unwrap_or_default(),
             arguments,
             run_timeout: options.run_timeout,
@@ -581,7 +608,6 @@ impl Context {
                 .map(|attributes| attributes.payloads().clone()),
             backoff_start_interval: options.backoff_start_interval,
             initial_versioning_behavior: options.initial_versioning_behavior,
-            ..ContinueAsNew::default()
         }))
     }
 

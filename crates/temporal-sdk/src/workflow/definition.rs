@@ -1,10 +1,12 @@
 //! What a workflow type is to the worker that hosts it.
 
 use crate::raw_values::RawValues;
+use crate::workflow::added::Handle;
 use crate::workflow::context::Context;
 use crate::workflow::error::Error;
 use crate::workflow::executor::LocalBoxFuture;
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -76,8 +78,8 @@ pub enum UnfinishedPolicy {
 #[doc(hidden)]
 #[derive(Debug, Clone, Default)]
 pub struct HandlerOptions {
-    pub name: &'static str,
-    pub description: &'static str,
+    pub name: Cow<'static, str>,
+    pub description: Cow<'static, str>,
     pub unfinished_policy: UnfinishedPolicy,
 }
 
@@ -101,7 +103,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) converter: &'a Arc<dyn PayloadConverter>,
 }
 
-type Decode = fn(Incoming<'_>) -> Result<Input, ConversionError>;
+pub(crate) type Decode = fn(Incoming<'_>) -> Result<Input, ConversionError>;
 type Construct = Box<dyn Fn(&Context, Incoming<'_>) -> Result<Instance, Error> + Send + Sync>;
 type Run = Box<dyn Fn(Instance, Context, Input) -> LocalBoxFuture<Result<Payload, Error>> + Send + Sync>;
 type Validate = Box<dyn Fn(&Instance, &Context, &dyn Any) -> Result<(), Error> + Send + Sync>;
@@ -117,7 +119,7 @@ pub(crate) struct Handler<O> {
 
 /// The handlers of one kind.
 pub(crate) struct HandlerTable<O> {
-    pub(crate) named: BTreeMap<&'static str, Handler<O>>,
+    pub(crate) named: BTreeMap<Cow<'static, str>, Handler<O>>,
     /// Takes what no other takes.
     pub(crate) dynamic: Option<Handler<O>>,
 }
@@ -131,16 +133,30 @@ impl<O> Default for HandlerTable<O> {
     }
 }
 
-impl<O> HandlerTable<O> {
-    pub(crate) fn find(&self, name: &str) -> Option<&Handler<O>> {
-        self.named.get(name).or(self.dynamic.as_ref())
+impl<O> Handle<O> for Handler<O> {
+    fn options(&self) -> &HandlerOptions {
+        &self.options
+    }
+
+    fn decode(&self, incoming: Incoming<'_>) -> Result<Input, ConversionError> {
+        (self.decode)(incoming)
+    }
+
+    fn validate(&self, instance: &Instance, context: &Context, input: &dyn Any) -> Result<(), Error> {
+        match &self.validate {
+            Some(validate) => validate(instance, context, input),
+            None => Ok(()),
+        }
+    }
+
+    fn call(&self, instance: &Instance, context: &Context, input: Input) -> Called<O> {
+        (self.call)(instance, context, input)
     }
 }
 
 /// A workflow type, its own type forgotten.
 pub(crate) struct WorkflowEntry {
     pub(crate) name: &'static str,
-    pub(crate) description: &'static str,
     pub(crate) decode: Decode,
     pub(crate) construct: Construct,
     pub(crate) run: Run,
@@ -161,7 +177,6 @@ impl fmt::Debug for WorkflowEntry {
 /// Collects what a workflow type consists of: for generated code.
 #[doc(hidden)]
 pub struct Registration<W> {
-    description: &'static str,
     construct: Option<Construct>,
     run: Option<(Decode, Run)>,
     signals: HandlerTable<()>,
@@ -224,7 +239,7 @@ fn decode<P: Receivable>(incoming: Incoming<'_>) -> Result<Input, ConversionErro
 
 /// The value behind an erased one: each decoder is kept together with the code that takes what it gives.
 #[expect(clippy::expect_used, reason = "decode and call are made together, of the same type")]
-fn downcast<T: 'static>(value: Input) -> T {
+pub(crate) fn downcast<T: 'static>(value: Input) -> T {
     *value
         .downcast::<T>()
         .expect("a handler is called with what its own decoder gave")
@@ -247,7 +262,6 @@ fn encode<T: ToPayload>(context: &Context, value: &T) -> Result<Payload, Error> 
 impl<W: Workflow> Registration<W> {
     pub(crate) fn collect() -> WorkflowEntry {
         let mut registration = Self {
-            description: "",
             construct: None,
             run: None,
             signals: HandlerTable::default(),
@@ -259,7 +273,6 @@ impl<W: Workflow> Registration<W> {
         let (construct, (decode, run)) = registration.required();
         WorkflowEntry {
             name: W::NAME,
-            description: registration.description,
             decode,
             construct,
             run,
@@ -281,11 +294,6 @@ impl<W: Workflow> Registration<W> {
                 .take()
                 .expect("`Workflow::register` tells how to run the workflow"),
         )
-    }
-
-    /// Describes the workflow type in its metadata.
-    pub fn description(&mut self, description: &'static str) {
-        self.description = description;
     }
 
     /// How an instance is made without arguments.
@@ -407,7 +415,7 @@ impl<W: Workflow> Registration<W> {
 }
 
 fn add<O>(table: &mut HandlerTable<O>, decode: Decode, options: HandlerOptions, call: Call<O>) {
-    let name = options.name;
+    let name = options.name.clone();
     let handler = Handler {
         options,
         decode,

@@ -1,15 +1,14 @@
 //! One run of a workflow on a worker's thread: the core's state machines with the workflow's code on top.
 
 use crate::panic;
-use crate::workflow::context::Context;
-use crate::workflow::definition::Incoming;
+use crate::workflow::dispatch;
 use crate::workflow::error::Error;
-use crate::workflow::executor::TaskName;
-use crate::workflow::handlers;
 use crate::workflow::info::{Info, TaskIdentity};
+use crate::workflow::interceptor::Interceptor;
 use crate::workflow::misuse;
 use crate::workflow::registry::WorkflowRegistry;
 use crate::workflow::run::{Phase, Run, RunState};
+use crate::workflow::start;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,7 +24,6 @@ use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::history::v1::HistoryEvent;
 
 /// What the runs of one worker share.
-#[derive(Debug)]
 pub(crate) struct HostEnvironment {
     /// The workflow types.
     pub(crate) workflows: WorkflowRegistry,
@@ -37,6 +35,8 @@ pub(crate) struct HostEnvironment {
     pub(crate) task_queue: String,
     /// Whether a wake from outside the run fails the task.
     pub(crate) detect_foreign_wakes: bool,
+    /// Code around all workflows, outermost first.
+    pub(crate) interceptors: Vec<Arc<dyn Interceptor>>,
 }
 
 /// One run: its state machines and its code. Lives and dies on one thread.
@@ -168,28 +168,7 @@ impl WorkflowHost {
         let run = Rc::new(RunState::new(&self.environment, *core, info, initialize.random_seed));
         self.stage = Stage::Running(Rc::clone(&run));
         let arguments = initialize.arguments;
-        self.in_workflow(&run, |run| {
-            let converter = run.environment.converter.payload_converter();
-            let context = Context::root(run);
-            let incoming = |payloads| Incoming {
-                name: &run.info.workflow_type,
-                payloads,
-                converter,
-            };
-            let instance = (entry.construct)(&context, incoming(arguments.clone()))?;
-            let input = (entry.decode)(incoming(arguments)).map_err(|error| {
-                Error::task_failure(format!(
-                    "the input of workflow \"{}\" cannot be read: {error}",
-                    run.info.workflow_type
-                ))
-            })?;
-            run.handlers.set_subject(&entry, Rc::clone(&instance));
-            let main = (entry.run)(instance, context, input);
-            let ended = Rc::clone(run);
-            let task = async move { ended.end_with(main.await) };
-            run.main.set(Some(run.executor.park(TaskName::Run, Box::pin(task))));
-            Ok(())
-        })
+        self.in_workflow(&run, |run| start::instantiate(run, &entry, arguments))
     }
 
     fn apply(&mut self, job: Job) -> Result<(), TaskFailure> {
@@ -351,9 +330,9 @@ fn apply(run: &Run, job: Job) -> Result<(), Error> {
                 run.executor.start(main);
             }
         }
-        Job::Signal(signal) => handlers::signal(run, signal),
-        Job::Update(update) => handlers::update(run, *update)?,
-        Job::Query(query) => handlers::query(run, query),
+        Job::Signal(signal) => dispatch::signal(run, signal),
+        Job::Update(update) => dispatch::update(run, *update)?,
+        Job::Query(query) => dispatch::query(run, query),
         Job::CancelRequested { reason } => run.root.cancel(run, &reason),
         Job::TimerFired(seq) => run.timer_fired(seq),
         Job::ActivityResolved(seq, resolution) => run.activities.resolve(seq.0, resolution),
@@ -420,6 +399,18 @@ impl Drop for WorkflowHost {
                 run.handlers.clear();
             });
         }
+    }
+}
+
+impl fmt::Debug for HostEnvironment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HostEnvironment")
+            .field("workflows", &self.workflows)
+            .field("namespace", &self.namespace)
+            .field("task_queue", &self.task_queue)
+            .field("interceptors", &self.interceptors.len())
+            .finish_non_exhaustive()
     }
 }
 

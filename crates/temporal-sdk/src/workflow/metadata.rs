@@ -1,9 +1,10 @@
 //! The query that tells what a workflow consists of.
 
-use crate::workflow::definition::{HandlerTable, WorkflowEntry};
+use crate::workflow::definition::{HandlerOptions, HandlerTable, WorkflowEntry};
 use crate::workflow::run::Run;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use temporal_protos::api::common::v1::Payload;
 
 /// The query's name.
@@ -11,14 +12,18 @@ pub(crate) const QUERY: &str = "__temporal_workflow_metadata";
 
 /// What user interfaces and command lines read, so it does not go through the program's own converter.
 pub(crate) fn answer(run: &Run, entry: &WorkflowEntry) -> Payload {
-    let mut queries = definitions(&entry.queries);
-    queries.push(json!({"name": QUERY, "description": "Tells what the workflow consists of."}));
+    let handlers = &run.handlers;
+    let mut queries = definitions(&entry.queries, handlers.added_queries.options());
+    queries.insert(
+        0,
+        json!({"name": QUERY, "description": "Tells what the workflow consists of."}),
+    );
     let metadata = json!({
         "definition": {
             "type": run.info.workflow_type,
             "queryDefinitions": queries,
-            "signalDefinitions": definitions(&entry.signals),
-            "updateDefinitions": definitions(&entry.updates),
+            "signalDefinitions": definitions(&entry.signals, handlers.added_signals.options()),
+            "updateDefinitions": definitions(&entry.updates, handlers.added_updates.options()),
         },
         "currentDetails": &*run.details.borrow(),
     });
@@ -36,15 +41,24 @@ pub(crate) fn answer(run: &Run, entry: &WorkflowEntry) -> Payload {
     }
 }
 
-/// Named ones in order, the dynamic one last and without a name, as other SDKs do.
-fn definitions<O>(table: &HandlerTable<O>) -> Vec<Value> {
-    let all = table.named.values().chain(&table.dynamic);
-    all.map(|handler| {
-        let mut definition = json!({"name": handler.options.name});
-        if !handler.options.description.is_empty() {
-            definition["description"] = handler.options.description.into();
-        }
-        definition
-    })
-    .collect()
+/// By name; a dynamic handler has none, as in other SDKs, and comes last.
+fn definitions<O>(table: &HandlerTable<O>, added: Vec<HandlerOptions>) -> Vec<Value> {
+    let own = table
+        .named
+        .values()
+        .chain(&table.dynamic)
+        .map(|handler| handler.options.clone());
+    let all: BTreeMap<_, _> = own
+        .chain(added)
+        .map(|options| ((options.name.is_empty(), options.name), options.description))
+        .collect();
+    all.into_iter()
+        .map(|((_, name), description)| {
+            let mut definition = json!({"name": name});
+            if !description.is_empty() {
+                definition["description"] = description.into();
+            }
+            definition
+        })
+        .collect()
 }

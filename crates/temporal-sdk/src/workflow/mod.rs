@@ -1,18 +1,21 @@
 //! Authoring workflows.
 
 mod activity;
+mod added;
 mod child;
 mod combinators;
 mod condition;
 mod context;
 mod continue_as_new;
 mod definition;
+mod dispatch;
 mod error;
 mod executor;
 mod external;
 mod handlers;
 pub(crate) mod host;
 mod info;
+mod interceptor;
 mod local_activity;
 mod metadata;
 mod misuse;
@@ -24,6 +27,7 @@ mod run;
 mod scope;
 mod select;
 mod spawn;
+mod start;
 mod timer;
 
 pub use crate::raw_values::RawValues;
@@ -39,6 +43,7 @@ pub use definition::{Returned, UnfinishedPolicy, Workflow};
 pub use error::{Error, Ok, Result, WaitError};
 pub use external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExternalWorkflow};
 pub use info::{Info, Relative};
+pub use interceptor::{Call, Interceptor, LocalBoxFuture, Next, Outgoing, OutgoingKind};
 pub use local_activity::LocalActivityOptions;
 pub use random::Random;
 pub use registry::RegisterWorkflowError;

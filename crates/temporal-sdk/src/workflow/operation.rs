@@ -77,10 +77,6 @@ impl<T> Slot<T> {
     pub(crate) fn is_pending(&self) -> bool {
         matches!(*self.state.borrow(), State::Pending(_))
     }
-
-    pub(crate) fn is_taken(&self) -> bool {
-        matches!(*self.state.borrow(), State::Taken)
-    }
 }
 
 /// The operations of one kind that are not at their end.

@@ -1,6 +1,7 @@
 //! Runs driven by hand-made histories, without a server.
 
 mod cancellation;
+mod definitions;
 mod failing;
 mod greeting;
 mod order;

@@ -290,7 +290,7 @@ fn possible(server: &Server) -> Vec<Event> {
             Attributes::ChildWorkflowExecutionCompletedEventAttributes(a) => close(a.initiated_event_id),
             Attributes::ChildWorkflowExecutionCanceledEventAttributes(a) => close(a.initiated_event_id),
             Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(_) => {
-                open.push((id, vec![Event::Deliver]))
+                open.push((id, vec![Event::Deliver]));
             }
             Attributes::ExternalWorkflowExecutionSignaledEventAttributes(a) => close(a.initiated_event_id),
             _ => {}

@@ -3,9 +3,9 @@
 //! Every task is run twice, on the cached run and on a fresh one that replays all of history: both must give the same
 //! commands and messages.
 
-use crate::workflow::Workflow;
 use crate::workflow::host::{Drive, HostEnvironment, TaskFailure, WorkflowHost};
 use crate::workflow::registry::WorkflowRegistry;
+use crate::workflow::{Interceptor, Workflow};
 use prost::Message as _;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -82,6 +82,14 @@ impl Server {
     }
 
     pub(super) fn start_type<W: Workflow>(workflow_type: &str, arguments: Vec<Payload>) -> Self {
+        Self::intercepted::<W>(workflow_type, arguments, vec![])
+    }
+
+    pub(super) fn intercepted<W: Workflow>(
+        workflow_type: &str,
+        arguments: Vec<Payload>,
+        interceptors: Vec<Arc<dyn Interceptor>>,
+    ) -> Self {
         let mut workflows = WorkflowRegistry::default();
         workflows.register::<W>().unwrap();
         let environment = Arc::new(HostEnvironment {
@@ -90,6 +98,7 @@ impl Server {
             namespace: "default".to_owned(),
             task_queue: "queue".to_owned(),
             detect_foreign_wakes: true,
+            interceptors,
         });
         let mut server = Self {
             environment,
@@ -341,7 +350,6 @@ impl Server {
                 protocol_instance_id: request.meta.as_ref().unwrap().update_id.clone(),
                 body: Some(any("temporal.api.update.v1.Request", &request)),
                 sequencing_id: Some(SequencingId::EventId(scheduled_event_id)),
-                ..Message::default()
             })
             .collect();
         let result = self.run(started);

@@ -1,0 +1,252 @@
+//! Handlers that workflow code adds while it runs.
+
+use crate::raw_values::RawValues;
+use crate::workflow::context::Context;
+use crate::workflow::definition::{
+    Called, Decode, Dynamic, HandlerOptions, Incoming, Input, Instance, Receivable, UnfinishedPolicy, downcast,
+};
+use crate::workflow::dispatch;
+use crate::workflow::error::{Error, Result};
+use std::any::Any;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use temporal_client::data::{ConversionError, FromPayload, PayloadConverterExt as _, ToPayload};
+use temporal_client::definition::One;
+use temporal_protos::api::common::v1::Payload;
+
+/// A handler, wherever it comes from.
+pub(crate) trait Handle<O> {
+    fn options(&self) -> &HandlerOptions;
+    fn decode(&self, incoming: Incoming<'_>) -> Result<Input, ConversionError>;
+    fn validate(&self, instance: &Instance, context: &Context, input: &dyn Any) -> Result<()>;
+    fn call(&self, instance: &Instance, context: &Context, input: Input) -> Called<O>;
+}
+
+/// A handler that workflow code added.
+pub(crate) struct AddedHandler<O> {
+    options: HandlerOptions,
+    decode: Decode,
+    call: Box<dyn Fn(&Context, Input) -> Called<O>>,
+}
+
+impl<O> Handle<O> for AddedHandler<O> {
+    fn options(&self) -> &HandlerOptions {
+        &self.options
+    }
+
+    fn decode(&self, incoming: Incoming<'_>) -> Result<Input, ConversionError> {
+        (self.decode)(incoming)
+    }
+
+    fn validate(&self, _: &Instance, _: &Context, _: &dyn Any) -> Result<()> {
+        Ok(())
+    }
+
+    fn call(&self, _: &Instance, context: &Context, input: Input) -> Called<O> {
+        (self.call)(context, input)
+    }
+}
+
+/// The added handlers of one kind. The dynamic one has the empty name.
+pub(crate) struct AddedTable<O>(RefCell<BTreeMap<Cow<'static, str>, Rc<AddedHandler<O>>>>);
+
+impl<O> Default for AddedTable<O> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<O> AddedTable<O> {
+    pub(crate) fn get(&self, name: &str) -> Option<Rc<AddedHandler<O>>> {
+        self.0.borrow().get(name).cloned()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let handlers = self.0.borrow();
+        handlers
+            .keys()
+            .filter(|name| !name.is_empty())
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    pub(crate) fn options(&self) -> Vec<HandlerOptions> {
+        self.0
+            .borrow()
+            .values()
+            .map(|handler| handler.options.clone())
+            .collect()
+    }
+
+    fn set(&self, name: Cow<'static, str>, decode: Decode, call: Box<dyn Fn(&Context, Input) -> Called<O>>) {
+        let options = HandlerOptions {
+            name: name.clone(),
+            description: Cow::Borrowed(""),
+            unfinished_policy: UnfinishedPolicy::WarnAndAbandon,
+        };
+        let before = self
+            .0
+            .borrow_mut()
+            .insert(name, Rc::new(AddedHandler { options, decode, call }));
+        drop(before);
+    }
+
+    fn remove(&self, name: &str) {
+        let before = self.0.borrow_mut().remove(name);
+        drop(before);
+    }
+
+    pub(crate) fn clear(&self) {
+        let handlers = self.0.take();
+        drop(handlers);
+    }
+}
+
+impl<O> fmt::Debug for AddedTable<O> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.borrow().keys()).finish()
+    }
+}
+
+fn decode<P: Receivable>(incoming: Incoming<'_>) -> Result<Input, ConversionError> {
+    Ok(Box::new(P::receive(
+        incoming.name,
+        incoming.payloads,
+        incoming.converter,
+    )?))
+}
+
+fn encode<T: ToPayload>(context: &Context, value: &T) -> Result<Payload> {
+    context.payload_converter().encode(value).map_err(Error::conversion)
+}
+
+/// Handlers that are added while the workflow runs, where it is not known before which there are. They take one input of a
+/// type, `()`, or with the `dynamic` forms whatever no other handler takes.
+///
+/// They go before the handlers of the `#[workflow]` block with the same name. Their closures share state as any other:
+/// clone an `Rc` into them.
+impl Context {
+    /// Handles a signal. Signals of this name that came before, when nobody handled them, are handled now.
+    ///
+    /// ```
+    /// # use std::{cell::RefCell, rc::Rc};
+    /// # use temporal_sdk::workflow;
+    /// # fn example(ctx: &workflow::Context) {
+    /// let lines = Rc::new(RefCell::new(Vec::new()));
+    /// let kept = Rc::clone(&lines);
+    /// ctx.on_signal("line", move |_, line: String| {
+    ///     kept.borrow_mut().push(line);
+    ///     workflow::Ok(())
+    /// });
+    /// # }
+    /// ```
+    pub fn on_signal<T: FromPayload>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        handler: impl Fn(&Self, T) -> Result<()> + 'static,
+    ) {
+        let call = move |context: &Self, input| Called::Now(handler(context, downcast::<T>(input)));
+        self.add_signal(name.into(), decode::<One<T>>, Box::new(call));
+    }
+
+    /// Handles a signal with a future.
+    pub fn on_signal_async<T: FromPayload, F>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        handler: impl Fn(Self, T) -> F + 'static,
+    ) where
+        F: Future<Output = Result<()>> + 'static,
+    {
+        let call = move |context: &Self, input| Called::Later(Box::pin(handler(context.clone(), downcast::<T>(input))));
+        self.add_signal(name.into(), decode::<One<T>>, Box::new(call));
+    }
+
+    /// Handles the signals that no other handler takes.
+    pub fn on_any_signal(&self, handler: impl Fn(&Self, String, RawValues) -> Result<()> + 'static) {
+        let call = move |context: &Self, input| {
+            let (name, values) = downcast::<(String, RawValues)>(input);
+            Called::Now(handler(context, name, values))
+        };
+        self.add_signal(Cow::Borrowed(""), decode::<Dynamic>, Box::new(call));
+    }
+
+    /// Takes a signal handler away that was added. Signals of this name are kept until somebody handles them.
+    pub fn remove_signal_handler(&self, name: &str) {
+        self.run().handlers.added_signals.remove(name);
+    }
+
+    /// Answers a query.
+    pub fn on_query<T: FromPayload, O: ToPayload>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        handler: impl Fn(&Self, T) -> Result<O> + 'static,
+    ) {
+        let call = move |context: &Self, input| {
+            let answer = handler(context, downcast::<T>(input));
+            Called::Now(answer.and_then(|answer| encode(context, &answer)))
+        };
+        let table = &self.run().handlers.added_queries;
+        table.set(name.into(), decode::<One<T>>, Box::new(call));
+    }
+
+    /// Answers the queries that no other handler takes.
+    pub fn on_any_query<O: ToPayload>(&self, handler: impl Fn(&Self, String, RawValues) -> Result<O> + 'static) {
+        let call = move |context: &Self, input| {
+            let (name, values) = downcast::<(String, RawValues)>(input);
+            Called::Now(handler(context, name, values).and_then(|answer| encode(context, &answer)))
+        };
+        let table = &self.run().handlers.added_queries;
+        table.set(Cow::Borrowed(""), decode::<Dynamic>, Box::new(call));
+    }
+
+    /// Takes a query handler away that was added.
+    pub fn remove_query_handler(&self, name: &str) {
+        self.run().handlers.added_queries.remove(name);
+    }
+
+    /// Handles an update. To reject one, use a `#[validator]` on a handler of the `#[workflow]` block.
+    pub fn on_update<T: FromPayload, O: ToPayload, F>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        handler: impl Fn(Self, T) -> F + 'static,
+    ) where
+        F: Future<Output = Result<O>> + 'static,
+    {
+        let call = move |context: &Self, input| {
+            let future = handler(context.clone(), downcast::<T>(input));
+            let context = context.clone();
+            Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
+        };
+        let table = &self.run().handlers.added_updates;
+        table.set(name.into(), decode::<One<T>>, Box::new(call));
+    }
+
+    /// Handles the updates that no other handler takes.
+    pub fn on_any_update<O: ToPayload, F>(&self, handler: impl Fn(Self, String, RawValues) -> F + 'static)
+    where
+        F: Future<Output = Result<O>> + 'static,
+    {
+        let call = move |context: &Self, input| {
+            let (name, values) = downcast::<(String, RawValues)>(input);
+            let future = handler(context.clone(), name, values);
+            let context = context.clone();
+            Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
+        };
+        let table = &self.run().handlers.added_updates;
+        table.set(Cow::Borrowed(""), decode::<Dynamic>, Box::new(call));
+    }
+
+    /// Takes an update handler away that was added.
+    pub fn remove_update_handler(&self, name: &str) {
+        self.run().handlers.added_updates.remove(name);
+    }
+
+    fn add_signal(&self, name: Cow<'static, str>, decode: Decode, call: Box<dyn Fn(&Self, Input) -> Called<()>>) {
+        self.run().handlers.added_signals.set(name.clone(), decode, call);
+        dispatch::deliver_kept_signals(self.run(), &name);
+    }
+}

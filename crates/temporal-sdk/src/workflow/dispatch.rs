@@ -1,0 +1,330 @@
+//! Signals, queries and updates, from their arrival to their handlers.
+
+use crate::workflow::context::Context;
+use crate::workflow::definition::{Called, Incoming, Input};
+use crate::workflow::error::{Error, Result};
+use crate::workflow::executor::{LocalBoxFuture, TaskName};
+use crate::workflow::handlers::{Found, Subject};
+use crate::workflow::interceptor::{Call, Interceptor, Next};
+use crate::workflow::metadata;
+use crate::workflow::misuse;
+use crate::workflow::run::{Phase, Run};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use temporal_client::data::ConversionError;
+use temporal_client::failure::ApplicationError;
+use temporal_core::{QueryRequest, SignalReceived, UpdateReceived};
+use temporal_protos::api::common::v1::Payload;
+
+/// Calls the handler of a signal, or starts it. A signal that nobody handles is kept, with a warning.
+pub(crate) fn signal(run: &Run, signal: SignalReceived) {
+    let Some(subject) = run.handlers.subject() else { return };
+    let Some(found) = Found::find(&run.handlers.added_signals, &subject.entry.signals, &signal.name) else {
+        tracing::warn!(
+            signal = signal.name,
+            known = names(subject.entry.signals.named.keys(), run.handlers.added_signals.names()),
+            "the workflow has no handler of this signal: it is kept until one is added with ctx.on_signal"
+        );
+        run.handlers.kept_signals.borrow_mut().push_back(signal);
+        return;
+    };
+    let policy = found.handler().options().unfinished_policy;
+    let SignalReceived {
+        name,
+        arguments,
+        header,
+        ..
+    } = signal;
+    let context = Context::root(run);
+    let future = if run.environment.interceptors.is_empty() {
+        match call_signal(&found, &subject, &context, &name, arguments) {
+            Called::Now(Ok(())) => return,
+            Called::Now(Err(error)) => return run.end_with(Err(from_handler("signal", &name, error))),
+            Called::Later(future) => future,
+        }
+    } else {
+        intercepted_signal(run, Call::new(context, name.clone(), arguments, header))
+    };
+    let task_name = TaskName::Signal(name.clone());
+    let key = run.handlers.begin(task_name.clone(), policy);
+    let task_run = Rc::clone(run);
+    let task = async move {
+        let result = future.await;
+        task_run.handlers.end(key);
+        if let Err(error) = result {
+            task_run.end_with(Err(from_handler("signal", &name, error)));
+        }
+    };
+    run.executor.spawn(task_name, Box::pin(task));
+}
+
+/// Delivers the signals of a name that were kept; the empty name is that of all.
+pub(crate) fn deliver_kept_signals(run: &Run, name: &str) {
+    let kept = std::mem::take(&mut *run.handlers.kept_signals.borrow_mut());
+    let (now, later): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| name.is_empty() || kept.name == name);
+    run.handlers.kept_signals.borrow_mut().extend(later);
+    for kept in now {
+        signal(run, kept);
+    }
+}
+
+fn call_signal(
+    found: &Found<'_, ()>,
+    subject: &Subject,
+    context: &Context,
+    name: &str,
+    arguments: Vec<Payload>,
+) -> Called<()> {
+    match found.handler().decode(incoming(context.run(), name, arguments)) {
+        Ok(input) => found.handler().call(&subject.instance, context, input),
+        Err(error) => {
+            // Who sent it cannot be told, and the workflow is not to blame.
+            tracing::error!(signal = name, %error, "signal dropped: its arguments cannot be read");
+            Called::Now(Ok(()))
+        }
+    }
+}
+
+fn intercepted_signal(run: &Run, call: Call) -> LocalBoxFuture<Result<()>> {
+    let run = Rc::clone(run);
+    Box::pin(async move {
+        let code = |call: Call| -> LocalBoxFuture<Result<()>> {
+            let (context, name) = (call.context().clone(), call.name().to_owned());
+            Box::pin(async move {
+                let run = context.run();
+                let Some(subject) = run.handlers.subject() else {
+                    return Ok(());
+                };
+                let found = Found::find(&run.handlers.added_signals, &subject.entry.signals, &name);
+                let Some(found) = found else { return Ok(()) };
+                done(call_signal(&found, &subject, &context, &name, call.into_arguments())).await
+            })
+        };
+        let around = <dyn Interceptor as Interceptor>::signal;
+        Next::new(&run.environment.interceptors, around, code).run(call).await
+    })
+}
+
+async fn done<O>(called: Called<O>) -> Result<O> {
+    match called {
+        Called::Now(result) => result,
+        Called::Later(future) => future.await,
+    }
+}
+
+/// Validates an update, accepts or rejects it, and calls its handler or starts it.
+pub(crate) fn update(run: &Run, update: UpdateReceived) -> Result<()> {
+    let Some(subject) = run.handlers.subject() else {
+        return Ok(());
+    };
+    let UpdateReceived {
+        protocol_instance_id: protocol_id,
+        update_id,
+        name,
+        arguments,
+        header,
+        run_validator,
+        ..
+    } = update;
+    let reject = |error: &Error| {
+        let failure = error.to_failure(&run.environment.converter);
+        run.core.borrow_mut().reject_update(&protocol_id, failure);
+    };
+    let Some(found) = Found::find(&run.handlers.added_updates, &subject.entry.updates, &name) else {
+        let known = names(subject.entry.updates.named.keys(), run.handlers.added_updates.names());
+        reject(&unknown("update", &name, &subject, &known));
+        return Ok(());
+    };
+    let context = Context::root(run).for_update(update_id, name.clone());
+    let call = Call::new(context.clone(), name.clone(), arguments, header);
+    let input = match decode_update(run, &found, &call) {
+        Ok(input) => input,
+        Err(error) => {
+            reject(&error);
+            return Ok(());
+        }
+    };
+    if run_validator && let Err(error) = validate(run, &found, &subject, &call, &input) {
+        reject(&error);
+        return Ok(());
+    }
+    run.core.borrow_mut().accept_update(&protocol_id);
+    let future = if run.environment.interceptors.is_empty() {
+        match found.handler().call(&subject.instance, &context, input) {
+            Called::Now(result) => return complete_update(run, &protocol_id, &name, result),
+            Called::Later(future) => future,
+        }
+    } else {
+        intercepted_update(run, call)
+    };
+    let task_name = TaskName::Update(name.clone());
+    let policy = found.handler().options().unfinished_policy;
+    let key = run.handlers.begin(task_name.clone(), policy);
+    let task_run = Rc::clone(run);
+    let task = async move {
+        let result = future.await;
+        task_run.handlers.end(key);
+        if let Err(error) = complete_update(&task_run, &protocol_id, &name, result) {
+            misuse::raise_error(error);
+        }
+    };
+    run.executor.spawn(task_name, Box::pin(task));
+    Ok(())
+}
+
+fn decode_update(run: &Run, found: &Found<'_, Payload>, call: &Call) -> Result<Input> {
+    found
+        .handler()
+        .decode(incoming(run, call.name(), call.arguments().to_vec()))
+        .map_err(|error| unreadable("update", call.name(), &error))
+}
+
+fn validate(run: &Run, found: &Found<'_, Payload>, subject: &Subject, call: &Call, input: &Input) -> Result<()> {
+    in_phase(run, Phase::Validator, || {
+        for interceptor in &run.environment.interceptors {
+            interceptor.validate_update(call)?;
+        }
+        found.handler().validate(&subject.instance, call.context(), &**input)
+    })?
+}
+
+fn intercepted_update(run: &Run, call: Call) -> LocalBoxFuture<Result<Payload>> {
+    let run = Rc::clone(run);
+    Box::pin(async move {
+        let code = |call: Call| -> LocalBoxFuture<Result<Payload>> {
+            let context = call.context().clone();
+            Box::pin(async move {
+                let run = context.run();
+                let (Some(subject), name) = (run.handlers.subject(), call.name()) else {
+                    return Err(Error::task_failure("the workflow has not begun"));
+                };
+                let found = Found::find(&run.handlers.added_updates, &subject.entry.updates, name);
+                let found = found.ok_or_else(|| unknown("update", name, &subject, ""))?;
+                let input = decode_update(run, &found, &call)?;
+                done(found.handler().call(&subject.instance, &context, input)).await
+            })
+        };
+        let around = <dyn Interceptor as Interceptor>::update;
+        Next::new(&run.environment.interceptors, around, code).run(call).await
+    })
+}
+
+fn complete_update(run: &Run, protocol_id: &str, name: &str, result: Result<Payload>) -> Result<()> {
+    let result = match result {
+        Ok(payload) => Ok(Some(payload)),
+        Err(error) => {
+            let error = from_handler("update", name, error);
+            if error.is_task_failure() {
+                return Err(error);
+            }
+            Err(error.to_failure(&run.environment.converter))
+        }
+    };
+    let _ = run.command("update handler", |core| core.complete_update(protocol_id, result));
+    Ok(())
+}
+
+/// Answers a query.
+pub(crate) fn query(run: &Run, query: QueryRequest) {
+    let QueryRequest {
+        id,
+        name,
+        arguments,
+        header,
+    } = query;
+    let call = Call::new(Context::root(run), name, arguments, header);
+    let result = match answer(run, call) {
+        Ok(payload) => Ok(Some(payload)),
+        Err(error) => Err(error.to_failure(&run.environment.converter)),
+    };
+    run.core.borrow_mut().answer_query(&id, result);
+}
+
+fn answer(run: &Run, mut call: Call) -> Result<Payload> {
+    let Some(subject) = run.handlers.subject() else {
+        return Err(ApplicationError::new("the workflow has not begun").into());
+    };
+    if call.name() == metadata::QUERY {
+        return Ok(metadata::answer(run, &subject.entry));
+    }
+    in_phase(run, Phase::Query, || {
+        for interceptor in &run.environment.interceptors {
+            interceptor.query(&mut call)?;
+        }
+        let (context, name) = (call.context().clone(), call.name().to_owned());
+        let Some(found) = Found::find(&run.handlers.added_queries, &subject.entry.queries, &name) else {
+            let mut known = run.handlers.added_queries.names();
+            known.push(metadata::QUERY.to_owned());
+            return Err(unknown(
+                "query",
+                &name,
+                &subject,
+                &names(subject.entry.queries.named.keys(), known),
+            ));
+        };
+        let input = found
+            .handler()
+            .decode(incoming(run, &name, call.into_arguments()))
+            .map_err(|error| unreadable("query", &name, &error))?;
+        // A panic of a query is the caller's to know: the workflow's state is as it was.
+        let called = crate::panic::catch(|| misuse::catch(|| found.handler().call(&subject.instance, &context, input)));
+        match called {
+            Ok(Ok(Called::Now(result))) => result,
+            Ok(Ok(Called::Later(_))) => Err(ApplicationError::new("a query cannot wait").into()),
+            Ok(Err(error)) => Err(error),
+            Err(panic) => Err(ApplicationError::new(panic.to_string()).kind("Panic").into()),
+        }
+    })?
+}
+
+/// Runs code that may only look. What it raises is its error.
+fn in_phase<T>(run: &Run, phase: Phase, code: impl FnOnce() -> T) -> Result<T> {
+    let before = run.phase();
+    run.set_phase(phase);
+    let result = misuse::catch(code);
+    run.set_phase(before);
+    result
+}
+
+fn incoming<'a>(run: &'a Run, name: &'a str, payloads: Vec<Payload>) -> Incoming<'a> {
+    Incoming {
+        name,
+        payloads,
+        converter: run.environment.converter.payload_converter(),
+    }
+}
+
+/// A handler cannot continue the workflow as new.
+fn from_handler(kind: &str, name: &str, error: Error) -> Error {
+    if error.is_continue_as_new() {
+        return Error::task_failure(format!(
+            "the handler of {kind} \"{name}\" returned continue_as_new: only the run method can; set a flag in the handler and return it from there"
+        ));
+    }
+    error
+}
+
+fn unknown(kind: &str, name: &str, subject: &Subject, known: &str) -> Error {
+    let known = if known.is_empty() { "none" } else { known };
+    ApplicationError::new(format!(
+        "workflow \"{}\" has no {kind} handler \"{name}\"; it has: {known}",
+        subject.entry.name
+    ))
+    .kind("UnknownHandler")
+    .non_retryable()
+    .into()
+}
+
+fn unreadable(kind: &str, name: &str, error: &ConversionError) -> Error {
+    ApplicationError::new(format!("the arguments of {kind} \"{name}\" cannot be read: {error}"))
+        .kind("ConversionError")
+        .non_retryable()
+        .into()
+}
+
+/// All names in order.
+fn names<'a>(own: impl Iterator<Item = &'a Cow<'static, str>>, added: Vec<String>) -> String {
+    let names: BTreeSet<String> = own.map(ToString::to_string).chain(added).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
