@@ -9,6 +9,7 @@ The same scenarios run against a real dev server: `connect` is how they are kept
 
 import asyncio
 import logging
+import os
 import sys
 import time
 import traceback
@@ -438,7 +439,7 @@ class Activities:
             handle = workflow.start_activity(
                 wait_for_cancel,
                 start_to_close_timeout=timedelta(seconds=60),
-                heartbeat_timeout=FIVE,
+                heartbeat_timeout=timedelta(seconds=1),
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
             await workflow.sleep(0.3)
@@ -795,4 +796,7 @@ async def main(mode: str, target: str, names: list[str]) -> int:
 if __name__ == "__main__":
     # Activities that fail on purpose would fill the output.
     logging.getLogger("temporalio").setLevel(logging.CRITICAL)
-    sys.exit(asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:])))
+    code = asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
+    # Threads of the SDK may still call into the interpreter, and crash it while it shuts down.
+    sys.stdout.flush()
+    os._exit(code)

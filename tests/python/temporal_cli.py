@@ -6,6 +6,7 @@
 import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
 import uuid
@@ -178,3 +179,6 @@ async def main(address: str, program: str) -> None:
 if __name__ == "__main__":
     logging.getLogger("temporalio").setLevel(logging.CRITICAL)
     asyncio.run(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "temporal"))
+    # Threads of the SDK may still call into the interpreter, and crash it while it shuts down.
+    sys.stdout.flush()
+    os._exit(0)
