@@ -20,6 +20,9 @@
 //! ```
 
 mod activity_task;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod builder;
 mod cache;
 mod codec;
