@@ -6,6 +6,7 @@ use super::options::Options;
 use super::registry::ActivityRegistry;
 use super::shard::Shards;
 use crate::activity::{CancellationReason, Control, Latch};
+use dashmap::DashMap;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
@@ -47,7 +48,8 @@ pub(super) struct Shared {
     pub(super) fatal: mpsc::UnboundedSender<WorkerError>,
     /// Local activities that go on between two workflow tasks of their run, by run id.
     pub(super) parked: Mutex<HashMap<String, LocalActivities>>,
-    running: Mutex<HashMap<u64, Control>>,
+    /// Activities that run, each touched by a thread of its own.
+    running: DashMap<u64, Control>,
     numbers: AtomicU64,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -103,7 +105,7 @@ impl Shared {
             time_over: Latch::default(),
             fatal,
             parked: Mutex::default(),
-            running: Mutex::default(),
+            running: DashMap::new(),
             numbers: AtomicU64::new(0),
             tasks: Mutex::new(JoinSet::new()),
         }
@@ -193,7 +195,7 @@ impl Shared {
     /// Keeps the control of a running activity until the guard is dropped.
     pub(super) fn running(self: &Arc<Self>, control: Control) -> Running {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        self.running.lock().insert(number, control);
+        self.running.insert(number, control);
         Running {
             worker: Arc::clone(self),
             number,
@@ -203,7 +205,7 @@ impl Shared {
     /// Tells all running activities to stop, since the worker's time is over.
     pub(super) fn cancel_activities(&self) {
         self.time_over.set(());
-        for control in self.running.lock().values() {
+        for control in &self.running {
             control.cancel(CancellationReason::WorkerShutdown);
         }
     }
@@ -218,6 +220,6 @@ pub(super) struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.worker.running.lock().remove(&self.number);
+        self.worker.running.remove(&self.number);
     }
 }
