@@ -8,6 +8,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
@@ -147,3 +148,6 @@ MODES = {"worker": serve, "client": steer, "call": call, "replay": replay}
 
 if __name__ == "__main__":
     asyncio.run(MODES[sys.argv[1]](*sys.argv[2:]))
+    sys.stdout.flush()
+    # Without tearing the interpreter down: at that, temporalio's native threads crash now and then.
+    os._exit(0)

@@ -14,11 +14,18 @@ pub struct Exception {
 }
 
 /// All of them.
-pub const EXCEPTIONS: &[Exception] = &[Exception {
-    test: "trouble::the_server_goes_away_and_comes_back",
-    only: &[Kind::Dev],
-    reason: "it stops a server of its own and starts it again on its database file; the embedded server has no file",
-}];
+pub const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        test: "trouble::the_server_goes_away_and_comes_back",
+        only: &[Kind::Dev],
+        reason: "it stops a server of its own and starts it again on its database file; the embedded server has no file",
+    },
+    Exception {
+        test: "comparison::s179_both_servers_write_the_same_histories",
+        only: &[Kind::Dev],
+        reason: "it needs a real server beside the embedded one",
+    },
+];
 
 /// Why the test does not run on this kind of server; `None` when it does.
 #[must_use]

@@ -1,7 +1,7 @@
 //! Which server the suite runs on.
 //!
-//! `TEMPORAL_TEST_SERVER` is `dev` for a real Temporal dev server (the `temporal` program on `PATH` or in `TEMPORAL_CLI`),
-//! started once for a test process, `embedded` for the one in `temporal-testing`, or an address such as
+//! `TEMPORAL_TEST_SERVER` is `embedded` (the default) for the one in `temporal-testing`, `dev` for a real Temporal dev server
+//! (the `temporal` program on `PATH` or in `TEMPORAL_CLI`), either started once for a test process, or an address such as
 //! `http://localhost:7233` of a server that has the search attributes [`SEARCH_ATTRIBUTES`].
 
 use anyhow::Context as _;
@@ -45,8 +45,8 @@ static EMBEDDED: OnceCell<(EmbeddedServer, String)> = OnceCell::const_new();
 #[must_use]
 pub fn kind() -> Kind {
     match std::env::var("TEMPORAL_TEST_SERVER").as_deref() {
-        Err(_) | Ok("" | "dev") => Kind::Dev,
-        Ok("embedded") => Kind::Embedded,
+        Err(_) | Ok("" | "embedded") => Kind::Embedded,
+        Ok("dev") => Kind::Dev,
         Ok(address) if address.contains("://") => Kind::External,
         Ok(other) => panic!("TEMPORAL_TEST_SERVER is {other:?}: say `embedded`, `dev`, or an address with http://"),
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod activities;
+mod beyond;
 mod cancellation;
 mod children;
 mod client;
@@ -10,6 +11,7 @@ mod continue_as_new;
 mod cross_language;
 mod data;
 mod dynamic;
+mod examples;
 mod failing;
 mod hello;
 mod history_paging;

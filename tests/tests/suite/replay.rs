@@ -77,8 +77,8 @@ fn s168_s169_a_history_replays_with_its_own_code_only() {
 /// Every workflow of the suite whose histories are kept.
 fn suite() -> ReplayerBuilder {
     use crate::{
-        activities, cancellation, children, client, continue_as_new, cross_language, data, dynamic, failing, hello,
-        local_activities, logging, messages, ordering, timers_conditions, trouble, worker_lifecycle,
+        activities, beyond, cancellation, children, client, continue_as_new, cross_language, data, dynamic, failing,
+        hello, local_activities, logging, messages, ordering, timers_conditions, trouble, worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -88,6 +88,13 @@ fn suite() -> ReplayerBuilder {
         .workflow::<messages::GreetingWorkflow>()
         .workflow::<messages::Ledger>()
         .workflow::<messages::Patient>()
+        .workflow::<beyond::Basket>()
+        .workflow::<beyond::attributed>()
+        .workflow::<beyond::knows_failure>()
+        .workflow::<beyond::says_why>()
+        .workflow::<beyond::by_finish>()
+        .workflow::<beyond::summarised>()
+        .workflow::<beyond::Described>()
         .workflow::<client::Waiter>()
         .workflow::<client::sum>()
         .workflow::<activities::all_kinds>()
