@@ -146,7 +146,10 @@ impl Recorder {
             }
             let suffix = id.rsplit_once('-').map_or("", |(_, suffix)| suffix);
             let file = folder.join(format!("{}.{suffix}.json", test.replace("::", ".")));
-            std::fs::write(&file, to_json(events)? + "\n")?;
+            // What a version has written stays.
+            if !file.exists() {
+                std::fs::write(&file, to_json(events)? + "\n")?;
+            }
         }
         Ok(())
     }
