@@ -233,10 +233,10 @@ fn changed_options(
                 options.queue = queue.ok_or_else(|| Status::invalid_argument("TaskQueue is not provided"))?;
             }
             "schedule_to_close_timeout" => {
-                options.schedule_to_close = duration(asked.schedule_to_close_timeout.as_ref())
+                options.schedule_to_close = duration(asked.schedule_to_close_timeout.as_ref());
             }
             "schedule_to_start_timeout" => {
-                options.schedule_to_start = duration(asked.schedule_to_start_timeout.as_ref())
+                options.schedule_to_start = duration(asked.schedule_to_start_timeout.as_ref());
             }
             "start_to_close_timeout" => options.start_to_close = duration(asked.start_to_close_timeout.as_ref()),
             "heartbeat_timeout" => options.heartbeat = duration(asked.heartbeat_timeout.as_ref()),

@@ -303,7 +303,7 @@ impl Engine {
             return;
         };
         self.turn(parent_key, |turn| {
-            turn.child_closed(parent.initiated_id, &first_run, result)
+            turn.child_closed(parent.initiated_id, &first_run, result);
         });
     }
 

@@ -207,12 +207,12 @@ impl Engine {
         it: wf::ListClosedWorkflowExecutionsRequest,
     ) -> Result<wf::ListClosedWorkflowExecutionsResponse, Status> {
         use wf::list_closed_workflow_executions_request::Filters;
-        if let Some(Filters::StatusFilter(filter)) = &it.filters {
-            if matches!(filter.status(), RunStatus::Unspecified | RunStatus::Running) {
-                return Err(Status::invalid_argument(
-                    "StatusFilter must be specified and must be not Running.",
-                ));
-            }
+        if let Some(Filters::StatusFilter(filter)) = &it.filters
+            && matches!(filter.status(), RunStatus::Unspecified | RunStatus::Running)
+        {
+            return Err(Status::invalid_argument(
+                "StatusFilter must be specified and must be not Running.",
+            ));
         }
         let span = Span::new(it.start_time_filter.as_ref());
         let Page {

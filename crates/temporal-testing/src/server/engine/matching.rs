@@ -280,7 +280,7 @@ impl Matching {
                     rate,
                     tokens: rate.max(1.0),
                     at: now,
-                })
+                });
             }
             (None, _) => queue.limit = None,
         }

@@ -49,15 +49,12 @@ impl Engine {
     ) -> Result<(), Status> {
         self.shared.namespaces.find(&request.namespace)?;
         let mut operations = request.operations.into_iter().map(|operation| operation.operation);
-        let (start, update) = match (operations.next(), operations.next(), operations.next()) {
-            (Some(Some(Operation::StartWorkflow(start))), Some(Some(Operation::UpdateWorkflow(update))), None) => {
-                (start, update)
-            }
-            _ => {
-                return Err(Status::invalid_argument(
-                    "Operations have to be exactly [Start, Update].",
-                ));
-            }
+        let parts = (operations.next(), operations.next(), operations.next());
+        let (Some(Some(Operation::StartWorkflow(start))), Some(Some(Operation::UpdateWorkflow(update))), None) = parts
+        else {
+            return Err(Status::invalid_argument(
+                "Operations have to be exactly [Start, Update].",
+            ));
         };
         if start.namespace != request.namespace || update.namespace != request.namespace {
             let text = "namespace of an operation is not the same as the namespace of the request";

@@ -49,12 +49,13 @@ impl Engine {
             .get(&base)
             .ok_or_else(|| Status::not_found("workflow not found"))?;
         let current = self.shared.index.current(run.namespace, &run.workflow_id);
-        if let Some(current) = current.and_then(|key| self.runs.get(&key)) {
-            if current.reset_at.is_some() && current.request_ids.contains_key(&request.request_id) {
-                return Ok(wf::ResetWorkflowExecutionResponse {
-                    run_id: current.run_id.to_string(),
-                });
-            }
+        if let Some(current) = current.and_then(|key| self.runs.get(&key))
+            && current.reset_at.is_some()
+            && current.request_ids.contains_key(&request.request_id)
+        {
+            return Ok(wf::ResetWorkflowExecutionResponse {
+                run_id: current.run_id.to_string(),
+            });
         }
         let last = check_point(run, request.workflow_task_finish_event_id)?;
         let reapply = reapply(&request);

@@ -141,7 +141,7 @@ impl Engine {
         if kind.is_empty() {
             return Err(Status::invalid_argument("WorkflowType is not set on request."));
         }
-        limits::check_id(kind, || "WorkflowType exceeds length limit.".to_owned())?;
+        limits::check_id(kind, || "WorkflowType length exceeds limit.".to_owned())?;
         check_queue(request.task_queue.as_ref().map(|queue| queue.name.as_str()))?;
         limits::check_id(&request.request_id, || "RequestId length exceeds limit.".to_owned())?;
         check_id_policies(request)?;
@@ -155,6 +155,12 @@ impl Engine {
             return Err(Status::unimplemented(
                 "The Time-Skipping feature is not enabled for namespace.",
             ));
+        }
+        if request.links.iter().any(|link| link.variant.is_none()) {
+            return Err(Status::invalid_argument("unsupported link variant"));
+        }
+        if request.versioning_override.is_some() {
+            return Err(Status::unimplemented("worker versioning is not served"));
         }
         if !request.completion_callbacks.is_empty() {
             return Err(Status::unimplemented("completion callbacks are not served"));
@@ -178,10 +184,10 @@ impl Engine {
         let reuse = Reuse::try_from(request.workflow_id_reuse_policy).unwrap_or(Reuse::Unspecified);
         let conflict = Conflict::try_from(request.workflow_id_conflict_policy).unwrap_or(Conflict::Unspecified);
         let run_id = self.shared.random.uuid7(self.shared.now);
-        if let Some(key) = self.shared.index.current(namespace, &request.workflow_id) {
-            if let Some(outcome) = self.meet_existing(key, run_id, &request, reuse, conflict)? {
-                return Ok(outcome);
-            }
+        if let Some(key) = self.shared.index.current(namespace, &request.workflow_id)
+            && let Some(outcome) = self.meet_existing(key, run_id, &request, reuse, conflict)?
+        {
+            return Ok(outcome);
         }
         let request_id = request.request_id.clone();
         let workflow_id = request.workflow_id.clone();

@@ -94,12 +94,12 @@ mod tests {
     #[test]
     fn a_detail_is_an_any_of_the_named_message() {
         let status = Status::new(Code::NotFound, "gone").with_detail(
-            "google.protobuf.Timestamp",
-            &temporal_protos::prost_types::Timestamp::default(),
+            "temporal.api.errordetails.v1.NotFoundFailure",
+            &NotFoundFailure::default(),
         );
         assert_eq!(
             status.details[0].type_url,
-            "type.googleapis.com/google.protobuf.Timestamp"
+            "type.googleapis.com/temporal.api.errordetails.v1.NotFoundFailure"
         );
         assert_eq!(Code::Unimplemented as u8, 12);
     }

@@ -64,7 +64,9 @@ impl Engine {
         for work in self.shared.matching.works(queue) {
             match work {
                 Work::Workflow(key) => {
-                    self.turn(key, |turn| turn.leave_dead_sticky_queue());
+                    self.turn(key, |turn| {
+                        turn.leave_dead_sticky_queue();
+                    });
                 }
                 Work::Query(key, number) => {
                     self.turn(key, |turn| turn.query_leaves_sticky(number));

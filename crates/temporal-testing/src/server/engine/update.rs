@@ -26,6 +26,7 @@ use super::rpc::Response;
 use super::run::Turn;
 use super::state::{Record, RunKey, TaskKind, UpdateStage};
 use super::status::{Code, Status};
+use super::time::Time;
 
 /// How long a call waits for its stage before it reports how far the update is.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -62,6 +63,28 @@ pub(super) struct Waiter {
     pub(super) call: CallId,
     wanted: Lifecycle,
     kind: WaiterKind,
+    patience: Patience,
+}
+
+/// How long a call waits for its stage.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    until: Time,
+    /// Its caller gives up then; otherwise it is told how far the update is, and asks again.
+    given_up: bool,
+}
+
+impl Patience {
+    fn new(call: Call, real_now: Time) -> Self {
+        let until = real_now + LONG_POLL;
+        match call.deadline.filter(|deadline| *deadline < until) {
+            Some(deadline) => Patience {
+                until: deadline,
+                given_up: true,
+            },
+            None => Patience { until, given_up: false },
+        }
+    }
 }
 
 /// Which call it is.
@@ -75,6 +98,7 @@ pub(super) enum WaiterKind {
 
 /// How far an update is, as callers are told.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives for one call")]
 enum Progress {
     At(Lifecycle),
     Done(up::Outcome, Ended),
@@ -88,6 +112,7 @@ enum Ended {
 }
 
 /// What a worker says about an update.
+#[expect(clippy::large_enum_variant, reason = "it lives for one call")]
 enum Body {
     Acceptance(up::Acceptance),
     Rejection(up::Rejection),
@@ -179,7 +204,7 @@ impl Engine {
             meta.update_id = self.shared.random.uuid4().to_string();
         }
         let id = meta.update_id.clone();
-        let until = self.shared.long_poll_until(call, LONG_POLL);
+        let patience = Patience::new(call, self.shared.real_now);
         let number = self.shared.number();
         self.turn(key, |turn| {
             let known = turn.run.live.updates.contains_key(&id) || turn.updates.contains_key(&id);
@@ -193,7 +218,7 @@ impl Engine {
                 };
                 turn.run.live.updates.insert(id.clone(), update);
             }
-            turn.wait_for_update(call.id, &id, wanted, kind, until);
+            turn.wait_for_update(call.id, &id, wanted, kind, patience);
             turn.updates_may_go();
             Ok(())
         })
@@ -212,17 +237,20 @@ impl Engine {
                 "Can't load workflow execution.  WorkflowId not set.",
             ));
         }
+        if !execution.run_id.is_empty() && uuid::Uuid::try_parse(&execution.run_id).is_err() {
+            return Err(Status::invalid_argument("RunId is not valid UUID."));
+        }
         let key = self.find_run(&request.namespace, Some(&execution))?;
         let wanted = request
             .wait_policy
             .map_or(Lifecycle::Unspecified, |policy| policy.lifecycle_stage());
-        let until = self.shared.long_poll_until(call, LONG_POLL);
+        let patience = Patience::new(call, self.shared.real_now);
         let id = reference.update_id;
         self.turn(key, |turn| {
             if !turn.run.live.updates.contains_key(&id) && !turn.updates.contains_key(&id) {
                 return Err(Status::not_found(format!("update \"{id}\" not found")));
             }
-            turn.wait_for_update(call.id, &id, wanted, WaiterKind::Poll, until);
+            turn.wait_for_update(call.id, &id, wanted, WaiterKind::Poll, patience);
             Ok(())
         })
         .ok_or_else(|| Status::not_found("workflow not found"))?
@@ -240,6 +268,9 @@ impl Engine {
                 .position(|waiter| waiter.call == call)
                 .ok_or_else(gone)?;
             let waiter = update.waiters.remove(at);
+            if waiter.patience.given_up {
+                return Err(Status::new(Code::DeadlineExceeded, "context deadline exceeded"));
+            }
             Ok(turn.update_answer(id, waiter.kind, progress))
         })
         .unwrap_or_else(|| Err(gone()))
@@ -267,11 +298,10 @@ pub(super) fn check_update(request: &wf::UpdateWorkflowExecutionRequest) -> Resu
         return Err(Status::invalid_argument("Update name is not set on request."));
     }
     limits::check_blob(input.encoded_len())?;
-    match request
-        .wait_policy
-        .as_ref()
-        .map_or(Lifecycle::Unspecified, |policy| policy.lifecycle_stage())
-    {
+    match request.wait_policy.as_ref().map_or(
+        Lifecycle::Unspecified,
+        temporal_protos::api::update::v1::WaitPolicy::lifecycle_stage,
+    ) {
         Lifecycle::Admitted => {
             let text = "UpdateWorkflowExecution issued asynchronously and waiting on update admitted is not supported.";
             let detail = "temporal.api.errordetails.v1.PermissionDeniedFailure";
@@ -321,14 +351,7 @@ impl Turn<'_> {
         })
     }
 
-    fn wait_for_update(
-        &mut self,
-        call: CallId,
-        id: &str,
-        wanted: Lifecycle,
-        kind: WaiterKind,
-        until: super::time::Time,
-    ) {
+    fn wait_for_update(&mut self, call: CallId, id: &str, wanted: Lifecycle, kind: WaiterKind, patience: Patience) {
         let Some(progress) = self.update_progress(id) else {
             return;
         };
@@ -345,7 +368,7 @@ impl Turn<'_> {
             run: self.key,
             update_id: id.to_owned(),
         };
-        self.shared.calls.park(call, waiting, Some(until));
+        self.shared.calls.park(call, waiting, Some(patience.until));
         // An accepted update of a history that was copied has no live part yet.
         let number = self.shared.number();
         let update = self
@@ -359,7 +382,12 @@ impl Turn<'_> {
                 stage: Stage::Accepted,
                 waiters: Vec::new(),
             });
-        update.waiters.push(Waiter { call, wanted, kind });
+        update.waiters.push(Waiter {
+            call,
+            wanted,
+            kind,
+            patience,
+        });
     }
 
     fn update_answer(&self, id: &str, kind: WaiterKind, progress: Progress) -> Response {

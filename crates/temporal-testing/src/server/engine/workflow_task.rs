@@ -177,6 +177,10 @@ impl Turn<'_> {
         let Some(task) = self.task.as_deref().filter(|task| task.kind != TaskKind::Normal) else {
             return Vec::new();
         };
+        if task.started.is_none() && task.scheduled_id != self.history.next_id() {
+            // Events came since: it will begin anew behind them.
+            return Vec::new();
+        }
         let event = |id: i64, at: Time, attributes: Attributes| h::HistoryEvent {
             event_id: id,
             event_time: Some(at.to_proto()),
@@ -352,6 +356,7 @@ impl Turn<'_> {
 
 /// How a started task ends if not by completion.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives for one call")]
 pub(super) enum TaskEnd {
     /// The worker did not answer in time.
     TimedOut,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use temporal_protos::api::command::v1::{self as c, Command, command::Attributes};
-use temporal_protos::api::common::v1::{Payloads, RetryPolicy, WorkflowExecution};
+use temporal_protos::api::common::v1::{Payload, Payloads, RetryPolicy, WorkflowExecution};
 use temporal_protos::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::protocol::v1::Message;
@@ -627,8 +627,7 @@ fn check_metadata(command: &Command) -> Check {
     let Some(metadata) = &command.user_metadata else {
         return Ok(());
     };
-    let size =
-        |payload: &Option<temporal_protos::api::common::v1::Payload>| payload.as_ref().map_or(0, |it| it.encoded_len());
+    let size = |payload: &Option<Payload>| payload.as_ref().map_or(0, Payload::encoded_len);
     if size(&metadata.summary) > limits::SUMMARY || size(&metadata.details) > limits::DETAILS {
         let text = "user metadata of a command exceeds size limit.";
         return Err(Refusal::Call(Status::invalid_argument(text)));

@@ -124,16 +124,16 @@ impl State {
                 started.insert(it.scheduled_event_id, id);
             }
             Some(Attributes::ActivityTaskCompletedEventAttributes(it)) => {
-                wire(&mut it.started_event_id, it.scheduled_event_id)
+                wire(&mut it.started_event_id, it.scheduled_event_id);
             }
             Some(Attributes::ActivityTaskFailedEventAttributes(it)) => {
-                wire(&mut it.started_event_id, it.scheduled_event_id)
+                wire(&mut it.started_event_id, it.scheduled_event_id);
             }
             Some(Attributes::ActivityTaskTimedOutEventAttributes(it)) => {
-                wire(&mut it.started_event_id, it.scheduled_event_id)
+                wire(&mut it.started_event_id, it.scheduled_event_id);
             }
             Some(Attributes::ActivityTaskCanceledEventAttributes(it)) => {
-                wire(&mut it.started_event_id, it.scheduled_event_id)
+                wire(&mut it.started_event_id, it.scheduled_event_id);
             }
             Some(Attributes::ChildWorkflowExecutionStartedEventAttributes(it)) => {
                 started.insert(it.initiated_event_id, id);
@@ -142,19 +142,19 @@ impl State {
                 }
             }
             Some(Attributes::ChildWorkflowExecutionCompletedEventAttributes(it)) => {
-                wire(&mut it.started_event_id, it.initiated_event_id)
+                wire(&mut it.started_event_id, it.initiated_event_id);
             }
             Some(Attributes::ChildWorkflowExecutionFailedEventAttributes(it)) => {
-                wire(&mut it.started_event_id, it.initiated_event_id)
+                wire(&mut it.started_event_id, it.initiated_event_id);
             }
             Some(Attributes::ChildWorkflowExecutionCanceledEventAttributes(it)) => {
-                wire(&mut it.started_event_id, it.initiated_event_id)
+                wire(&mut it.started_event_id, it.initiated_event_id);
             }
             Some(Attributes::ChildWorkflowExecutionTimedOutEventAttributes(it)) => {
-                wire(&mut it.started_event_id, it.initiated_event_id)
+                wire(&mut it.started_event_id, it.initiated_event_id);
             }
             Some(Attributes::ChildWorkflowExecutionTerminatedEventAttributes(it)) => {
-                wire(&mut it.started_event_id, it.initiated_event_id)
+                wire(&mut it.started_event_id, it.initiated_event_id);
             }
             Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it)) => {
                 self.note_request_id(&it.attached_request_id, EventType::WorkflowExecutionOptionsUpdated, id);
@@ -398,7 +398,7 @@ impl State {
                 }
             }
             Attributes::StartChildWorkflowExecutionFailedEventAttributes(it) => {
-                self.remove_child(it.initiated_event_id)
+                self.remove_child(it.initiated_event_id);
             }
             Attributes::ChildWorkflowExecutionCompletedEventAttributes(it) => self.remove_child(it.initiated_event_id),
             Attributes::ChildWorkflowExecutionFailedEventAttributes(it) => self.remove_child(it.initiated_event_id),
@@ -412,16 +412,16 @@ impl State {
                 self.externals.insert(id, External::Cancel);
             }
             Attributes::ExternalWorkflowExecutionSignaledEventAttributes(it) => {
-                self.remove_external(it.initiated_event_id)
+                self.remove_external(it.initiated_event_id);
             }
             Attributes::SignalExternalWorkflowExecutionFailedEventAttributes(it) => {
-                self.remove_external(it.initiated_event_id)
+                self.remove_external(it.initiated_event_id);
             }
             Attributes::ExternalWorkflowExecutionCancelRequestedEventAttributes(it) => {
-                self.remove_external(it.initiated_event_id)
+                self.remove_external(it.initiated_event_id);
             }
             Attributes::RequestCancelExternalWorkflowExecutionFailedEventAttributes(it) => {
-                self.remove_external(it.initiated_event_id)
+                self.remove_external(it.initiated_event_id);
             }
             _ => return false,
         }

@@ -59,7 +59,7 @@ fn attempts(maximum_attempts: i32) -> impl FnOnce(&mut c::ScheduleActivityTaskCo
         it.retry_policy = Some(RetryPolicy {
             maximum_attempts,
             ..RetryPolicy::default()
-        })
+        });
     }
 }
 
@@ -136,7 +136,7 @@ fn timeouts_say_what_passed() {
     t.begun(
         "s2s",
         vec![activity_with("1", |it| {
-            it.schedule_to_start_timeout = Some(to_proto(seconds(2)))
+            it.schedule_to_start_timeout = Some(to_proto(seconds(2)));
         })],
     );
     t.advance(seconds(2));

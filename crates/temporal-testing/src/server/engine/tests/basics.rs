@@ -295,7 +295,7 @@ fn terminating_fails_a_task_that_runs() {
 fn a_start_delay_holds_the_first_task_back() {
     let mut t = Harness::new();
     t.start_with("wf", |request| {
-        request.workflow_start_delay = Some(to_proto(seconds(5)))
+        request.workflow_start_delay = Some(to_proto(seconds(5)));
     })
     .unwrap();
     t.signal("wf", "s");
@@ -309,7 +309,7 @@ fn a_start_delay_holds_the_first_task_back() {
         "1:WorkflowExecutionStarted 2:WorkflowExecutionSignaled 3:WftScheduled"
     );
     t.start_with("wf2", |request| {
-        request.workflow_start_delay = Some(to_proto(seconds(5)))
+        request.workflow_start_delay = Some(to_proto(seconds(5)));
     })
     .unwrap();
     t.cancel("wf2");
@@ -323,13 +323,13 @@ fn a_start_delay_holds_the_first_task_back() {
 fn the_run_timeout_ends_a_run() {
     let mut t = Harness::new();
     t.start_with("wf", |request| {
-        request.workflow_run_timeout = Some(to_proto(seconds(30)))
+        request.workflow_run_timeout = Some(to_proto(seconds(30)));
     })
     .unwrap();
     t.poll();
     t.advance(seconds(9));
     t.start_with("idle", |request| {
-        request.workflow_execution_timeout = Some(to_proto(seconds(1)))
+        request.workflow_execution_timeout = Some(to_proto(seconds(1)));
     })
     .unwrap();
     t.advance(seconds(1));

@@ -3,8 +3,14 @@
 mod activities;
 mod basics;
 mod buffering;
+mod chains;
+mod families;
+mod lists;
+mod operators;
+mod properties;
 mod queries;
 mod reading;
+mod resets;
 mod time_skipping;
 mod updates;
 mod workflow_tasks;
@@ -208,12 +214,6 @@ impl Harness {
     /// Polls a workflow task that is there.
     fn poll(&mut self) -> Task {
         let call = self.send_poll(queue(QUEUE));
-        self.polled(call)
-    }
-
-    /// Polls the sticky queue for a task that is there.
-    fn poll_sticky(&mut self) -> Task {
-        let call = self.send_poll(sticky_queue());
         self.polled(call)
     }
 

@@ -95,7 +95,7 @@ fn a_query_waits_for_the_first_task() {
     let (id, _) = task.queries.first_key_value().expect("it rides along");
     let id = id.clone();
     t.complete_with(&task, vec![], |request| {
-        request.query_results = [(id, answered("first"))].into()
+        request.query_results = [(id, answered("first"))].into();
     })
     .unwrap();
     assert_eq!(t.queried(call).unwrap().unwrap(), Some(payloads("first")));

@@ -71,7 +71,7 @@ fn a_workflow_that_waits_for_a_signal_stays_waiting() {
     t.settle();
     assert_eq!(t.current_time(), START);
     t.start_with("timed", |request| {
-        request.workflow_run_timeout = Some(to_proto(seconds(60)))
+        request.workflow_run_timeout = Some(to_proto(seconds(60)));
     })
     .unwrap();
     let task = t.poll();

@@ -4,7 +4,7 @@ use temporal_protos::api::enums::v1::UpdateWorkflowExecutionLifecycleStage as St
 use temporal_protos::api::protocol::v1::Message;
 use temporal_protos::api::update::v1 as up;
 use temporal_protos::api::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
-use temporal_protos::prost::Message as _;
+use temporal_protos::prost::{self, Message as _};
 use temporal_protos::prost_types::Any;
 
 use super::*;
@@ -67,7 +67,7 @@ fn protocol(id: &str) -> Command {
     )
 }
 
-fn message(update: &str, what: &str, name: &str, body: &impl temporal_protos::prost::Message) -> Message {
+fn message(update: &str, what: &str, name: &str, body: &impl prost::Message) -> Message {
     Message {
         id: format!("{update}/{what}"),
         protocol_instance_id: update.to_owned(),
@@ -377,7 +377,7 @@ fn bad_messages_fail_the_task_and_the_update() {
     let call = t.update("wf", "u1");
     let task = t.poll();
     let refused = t.complete_with(&task, vec![protocol("u1/done")], |request| {
-        request.messages = vec![respond("u1")]
+        request.messages = vec![respond("u1")];
     });
     assert_eq!(
         refused.unwrap_err().message,

@@ -174,7 +174,7 @@ fn a_heartbeat_brings_the_next_task_with_its_answer() {
     t.signal("wf", "s");
     let response = t
         .complete_with(&task, vec![start_timer("t", seconds(5))], |request| {
-            request.return_new_workflow_task = true
+            request.return_new_workflow_task = true;
         })
         .unwrap();
     let next = response.workflow_task.unwrap();

@@ -1,0 +1,175 @@
+//! Reset and update-with-start.
+
+use temporal_protos::api::enums::v1::{
+    UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy, WorkflowTaskFailedCause,
+};
+use temporal_protos::api::workflowservice::v1::execute_multi_operation_request::{self as multi, operation::Operation};
+
+use super::*;
+
+fn reset(t: &mut Harness, id: &str, finish: i64) -> Result<String, Status> {
+    let request_id = format!("reset-{}", t.calls);
+    t.ask(
+        rpc::ResetWorkflowExecution,
+        wf::ResetWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_execution: Some(execution(id)),
+            reason: "why".to_owned(),
+            workflow_task_finish_event_id: finish,
+            request_id,
+            ..wf::ResetWorkflowExecutionRequest::default()
+        },
+    )
+    .map(|response| response.run_id)
+}
+
+#[test]
+fn a_reset_goes_back_and_tells_signals_again() {
+    let mut t = Harness::new();
+    let old = t.start("wf");
+    let task = t.poll();
+    t.complete(&task, vec![start_timer("a", seconds(100))]);
+    t.signal("wf", "first");
+    let task = t.poll();
+    t.complete(&task, vec![activity("1")]);
+    t.signal("wf", "second");
+    let new = reset(&mut t, "wf", 9).unwrap();
+    assert!(
+        t.history_of("wf", &old).ends_with("13:WorkflowExecutionTerminated"),
+        "{}",
+        t.history_of("wf", &old)
+    );
+    assert_eq!(
+        t.history("wf"),
+        "1:WorkflowExecutionStarted 2:WftScheduled 3:WftStarted 4:WftCompleted 5:TimerStarted 6:WorkflowExecutionSignaled \
+         7:WftScheduled 8:WftStarted 9:WftFailed 10:WorkflowExecutionSignaled 11:WftScheduled"
+    );
+    let Attributes::WorkflowTaskFailedEventAttributes(failed) = t.attributes("wf", 9) else {
+        panic!()
+    };
+    assert_eq!(failed.cause(), WorkflowTaskFailedCause::ResetWorkflow);
+    assert_eq!((failed.base_run_id, failed.new_run_id), (old.clone(), new));
+    let Attributes::WorkflowExecutionStartedEventAttributes(started) = t.attributes("wf", 1) else {
+        panic!()
+    };
+    assert_eq!(started.original_execution_run_id, old);
+    let task = t.poll();
+    assert_eq!((task.attempt, task.previous_started_event_id), (1, 3));
+    t.complete(&task, vec![]);
+    t.advance(seconds(100));
+    assert!(
+        t.history("wf").ends_with("14:TimerFired 15:WftScheduled"),
+        "its timer still runs: {}",
+        t.history("wf")
+    );
+    let call = t.send_activity_poll();
+    assert!(!t.answers.contains_key(&call), "the old run's activity is gone");
+}
+
+#[test]
+fn a_reset_needs_a_workflow_task_to_go_back_to() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![marker("m")]);
+    assert_eq!(
+        reset(&mut t, "wf", 1).unwrap_err().message,
+        "Workflow task finish ID must be > 1 && <= workflow last event ID."
+    );
+    assert!(
+        reset(&mut t, "wf", 2)
+            .unwrap_err()
+            .message
+            .ends_with("this event must be at the boundary")
+    );
+    assert!(reset(&mut t, "wf", 4).is_ok());
+    assert!(t.history("wf").ends_with("3:WftStarted 4:WftFailed 5:WftScheduled"));
+}
+
+#[test]
+fn an_activity_pending_at_the_reset_begins_anew() {
+    let mut t = Harness::new();
+    t.start("wf");
+    let task = t.poll();
+    t.complete(&task, vec![activity("1")]);
+    t.signal("wf", "s");
+    let running = t.poll_activity();
+    let task = t.poll();
+    t.complete(&task, vec![]);
+    reset(&mut t, "wf", 9).unwrap();
+    let again = t.poll_activity();
+    assert_eq!(again.activity_id, running.activity_id);
+    t.finish_activity(&again);
+    let stale = wf::RespondActivityTaskCompletedRequest {
+        task_token: running.task_token,
+        ..Default::default()
+    };
+    assert_eq!(
+        t.ask(rpc::RespondActivityTaskCompleted, stale).unwrap_err().code,
+        Code::NotFound
+    );
+}
+
+fn update_with_start(t: &mut Harness, conflict: WorkflowIdConflictPolicy) -> CallId {
+    let start = wf::StartWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_id: "wf".to_owned(),
+        workflow_type: Some(WorkflowType { name: "W".to_owned() }),
+        task_queue: Some(queue(QUEUE)),
+        workflow_id_conflict_policy: conflict as i32,
+        request_id: format!("uws-{}", t.calls),
+        ..wf::StartWorkflowExecutionRequest::default()
+    };
+    let update = updates::update_request("wf", &format!("u{}", t.calls), Stage::Completed);
+    let operation = |operation| multi::Operation {
+        operation: Some(operation),
+    };
+    let request = wf::ExecuteMultiOperationRequest {
+        namespace: "default".to_owned(),
+        operations: vec![
+            operation(Operation::StartWorkflow(start)),
+            operation(Operation::UpdateWorkflow(update)),
+        ],
+        ..wf::ExecuteMultiOperationRequest::default()
+    };
+    t.send(rpc::ExecuteMultiOperation, request)
+}
+
+#[test]
+fn update_with_start_starts_and_updates() {
+    let mut t = Harness::new();
+    let call = update_with_start(&mut t, WorkflowIdConflictPolicy::UseExisting);
+    let task = t.poll();
+    let id = task.messages[0].protocol_instance_id.clone();
+    t.complete_with(&task, vec![], |request| {
+        request.messages = vec![updates::accept(&id), updates::respond(&id)]
+    })
+    .unwrap();
+    let responses = t.take(rpc::ExecuteMultiOperation, call).unwrap().unwrap().responses;
+    let Some(wf::execute_multi_operation_response::response::Response::StartWorkflow(start)) = &responses[0].response
+    else {
+        panic!()
+    };
+    assert!(start.started);
+    let Some(wf::execute_multi_operation_response::response::Response::UpdateWorkflow(update)) = &responses[1].response
+    else {
+        panic!()
+    };
+    assert_eq!(update.stage(), Stage::Completed);
+    assert_eq!(
+        t.history("wf"),
+        "1:WorkflowExecutionStarted 2:WftScheduled 3:WftStarted 4:WftCompleted 5:WorkflowExecutionUpdateAccepted \
+         6:WorkflowExecutionUpdateCompleted"
+    );
+}
+
+#[test]
+fn update_with_start_says_which_part_failed() {
+    let mut t = Harness::new();
+    t.start("wf");
+    let call = update_with_start(&mut t, WorkflowIdConflictPolicy::Fail);
+    let status = t.take(rpc::ExecuteMultiOperation, call).unwrap().unwrap_err();
+    assert_eq!(
+        (status.code, status.message.as_str()),
+        (Code::AlreadyExists, "Update-with-Start could not be executed.")
+    );
+    assert!(status.details[0].type_url.ends_with("MultiOperationExecutionFailure"));
+}
