@@ -13,6 +13,25 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// A workflow type as its callers see it: `WorkflowHandle<W>` is typed by it.
+///
+/// What `#[workflow]` writes, by hand:
+///
+/// ```
+/// use temporal_client::definition::{One, RunMarker, WorkflowDefinition};
+///
+/// struct SayHello;
+///
+/// impl WorkflowDefinition for SayHello {
+///     type Params = One<String>;
+///     type Output = String;
+///     const NAME: &'static str = "SayHello";
+/// }
+///
+/// #[allow(non_upper_case_globals)]
+/// impl SayHello {
+///     const run: RunMarker<Self> = RunMarker::new("SayHello");
+/// }
+/// ```
 pub trait WorkflowDefinition: 'static {
     /// The parameters of its run method: [`NoParams`], [`One`], [`Many`] or [`AnyParams`].
     type Params: Params;

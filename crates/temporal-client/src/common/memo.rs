@@ -8,6 +8,10 @@ use temporal_protos::api::common::v1 as proto;
 use temporal_protos::api::common::v1::Payload;
 
 /// Notes to put on a workflow: any values, by key.
+///
+/// ```
+/// let memo = temporal_client::Memo::new().with("customer", "c-4").with("items", vec![1, 2]);
+/// ```
 #[derive(Clone, Default)]
 pub struct Memo(BTreeMap<String, Arc<dyn ErasedValue + Send + Sync>>);
 

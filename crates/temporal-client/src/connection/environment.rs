@@ -44,6 +44,15 @@ impl ClientOptions {
     /// `TEMPORAL_TLS_CLIENT_KEY_PATH` or `…_DATA`, `TEMPORAL_TLS_SERVER_NAME`, and `TEMPORAL_GRPC_META_X_TEAM` for the
     /// header `x-team`.
     ///
+    /// ```no_run
+    /// use temporal_client::{Client, ClientOptions};
+    ///
+    /// # async fn example() -> anyhow::Result<()> {
+    /// let client = Client::connect(ClientOptions::from_env()?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When a variable has a value it cannot have, or names a file that cannot be read.
     pub fn from_env() -> Result<Self, EnvironmentError> {

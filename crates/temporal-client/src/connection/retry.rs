@@ -8,6 +8,14 @@ use tonic::{Code, Status};
 ///
 /// That is one of the codes `Unavailable`, `ResourceExhausted`, `Internal`, `Unknown`, `Aborted` and `DataLoss`, or a broken
 /// connection. Calls that change something carry a request id, by which the server recognises a second try.
+///
+/// ```
+/// use std::time::Duration;
+/// use temporal_client::{ClientOptions, RetryOptions};
+///
+/// let retry = RetryOptions::new().maximum_attempts(3).maximum_elapsed(Duration::from_secs(5));
+/// let options = ClientOptions::default().retry(retry);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryOptions {
     pub(super) initial_interval: Duration,

@@ -16,6 +16,17 @@ use temporal_protos::payloads::VisitPayloads;
 ///
 /// Cloning is cheap. A client, and every worker made from it, convert with the one in
 /// [`ClientOptions`](crate::ClientOptions).
+///
+/// ```
+/// use temporal_client::data::{CompositeConverter, JsonConverter};
+/// use temporal_client::failure::DefaultFailureConverter;
+/// use temporal_client::{ClientOptions, DataConverter};
+///
+/// let converter = DataConverter::default()
+///     .with_payload_converter(CompositeConverter::default().with(JsonConverter::default()))
+///     .with_failure_converter(DefaultFailureConverter::new().encode_common_attributes(true));
+/// let options = ClientOptions::default().data_converter(converter);
+/// ```
 #[derive(Clone)]
 pub struct DataConverter {
     payload_converter: Arc<dyn PayloadConverter>,

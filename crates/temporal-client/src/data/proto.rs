@@ -83,6 +83,17 @@ impl<M: JsonMessage + 'static> ProtoMessage for M {
 /// A protobuf message as an argument or result: `json/protobuf` or `binary/protobuf`.
 ///
 /// Both encodings are read, whichever was sent. Inside another value it is a piece of that value's JSON.
+///
+/// ```
+/// use temporal_client::data::{CompositeConverter, PayloadConverterExt as _, Proto};
+/// use temporal_client::protos::api::common::v1::WorkflowType;
+///
+/// let message = WorkflowType { name: "SayHello".into() };
+/// let payload = CompositeConverter::default().encode(&Proto(message))?;
+/// assert_eq!(payload.metadata["encoding"], "json/protobuf");
+/// assert_eq!(payload.data, r#"{"name":"SayHello"}"#);
+/// # Ok::<(), temporal_client::data::ConversionError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Proto<M>(pub M);
 

@@ -13,6 +13,16 @@ pub(crate) const ENCODING: &str = "encoding";
 /// The codec still applies. A dynamic handler takes these and decodes them once it knows what they hold.
 ///
 /// Only a whole argument or result can be one: inside another value it does not serialize.
+///
+/// ```
+/// use temporal_client::data::{CompositeConverter, PayloadConverterExt as _, RawValue};
+///
+/// let converter = CompositeConverter::default();
+/// let raw: RawValue = converter.decode(converter.encode(&7)?)?;
+/// let number: u32 = converter.decode(raw.into())?;
+/// assert_eq!(number, 7);
+/// # Ok::<(), temporal_client::data::ConversionError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RawValue(pub Payload);
 

@@ -91,6 +91,21 @@ pub(super) fn is_workflow_not_found(error: &RpcError) -> bool {
 }
 
 /// A workflow that gave no result: it ended in another way, or its end could not be learnt.
+///
+/// ```
+/// use temporal_client::WorkflowError;
+///
+/// fn explain(error: &WorkflowError) -> String {
+///     match error {
+///         WorkflowError::Failed(failure) => match failure.as_application() {
+///             Some(error) if error.type_name() == "Declined" => "the card was declined".to_owned(),
+///             _ => format!("it failed: {failure}"),
+///         },
+///         WorkflowError::Cancelled(_) => "somebody cancelled it".to_owned(),
+///         other => other.to_string(),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WorkflowError {

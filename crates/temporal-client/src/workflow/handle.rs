@@ -17,6 +17,19 @@ use temporal_protos::api::workflowservice::v1::{
 /// One made by a start speaks to whichever run is current, waits for the result of the run it started and those that
 /// follow it, and cancels or terminates only what grew out of that run. One from
 /// [`Client::workflow_handle`](crate::Client::workflow_handle) speaks to the current run unless given a run id.
+///
+/// ```no_run
+/// use temporal_client::definition::Untyped;
+/// use temporal_client::{Client, WorkflowExecutionStatus};
+///
+/// # async fn example(client: Client) -> anyhow::Result<()> {
+/// let handle = client.workflow_handle::<Untyped<String>>("order-17");
+/// if handle.describe().await?.status() == WorkflowExecutionStatus::Running {
+///     handle.cancel_with_reason("out of stock").await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct WorkflowHandle<W> {
     pub(super) client: Client,
     pub(super) workflow_id: String,

@@ -17,6 +17,16 @@ use temporal_protos::api::workflowservice::v1::GetWorkflowExecutionHistoryReques
 use temporal_protos::json::{self, JsonError};
 
 /// The events of one run, as the server keeps them: payloads are not decoded by the codec.
+///
+/// ```
+/// use temporal_client::WorkflowHistory;
+///
+/// let json = r#"{"events": [{"eventId": "1", "eventType": "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED",
+///     "workflowExecutionStartedEventAttributes": {"workflowId": "order-17"}}]}"#;
+/// let history = WorkflowHistory::from_json(json)?;
+/// assert_eq!((history.workflow_id.as_str(), history.events.len()), ("order-17", 1));
+/// # Ok::<(), temporal_client::workflow::HistoryFormatError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WorkflowHistory {
     /// The workflow's id; empty where it is not known.

@@ -37,6 +37,15 @@ impl QueryOptions {
 impl<W> WorkflowHandle<W> {
     /// Asks the workflow something, whether it runs or has ended. A worker must be there to answer.
     ///
+    /// ```no_run
+    /// use temporal_client::definition::query_named;
+    ///
+    /// # async fn example<W>(handle: temporal_client::WorkflowHandle<W>) -> anyhow::Result<()> {
+    /// let status: String = handle.query(query_named("status"), ()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`QueryError::Failed`] when the workflow has no such query or its handler fails.
     pub fn query<Q, I>(&self, query: Q, input: I) -> Call<Q::Output, QueryError>

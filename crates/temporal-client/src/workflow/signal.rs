@@ -16,6 +16,16 @@ use temporal_protos::api::workflowservice::v1::{
 impl<W> WorkflowHandle<W> {
     /// Sends a signal. It has arrived at the server when this returns, not yet at the workflow.
     ///
+    /// ```no_run
+    /// # use temporal_client::{WorkflowHandle, definition::{NoParams, SignalMarker}};
+    /// # struct Order;
+    /// # impl Order { #[allow(non_upper_case_globals)] const hold: SignalMarker<Order, NoParams> = SignalMarker::new("hold"); }
+    /// # async fn example(handle: WorkflowHandle<Order>) -> anyhow::Result<()> {
+    /// handle.signal(Order::hold, ()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`SignalError::NotFound`] when the workflow is not there or has ended.
     pub fn signal<S, I>(&self, signal: S, input: I) -> Call<(), SignalError>

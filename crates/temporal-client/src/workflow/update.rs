@@ -73,6 +73,15 @@ impl From<UpdateWaitStage> for UpdateOptions {
 impl<W> WorkflowHandle<W> {
     /// Makes an update and waits for its result.
     ///
+    /// ```no_run
+    /// use temporal_client::definition::update_named;
+    ///
+    /// # async fn example<W>(handle: temporal_client::WorkflowHandle<W>) -> anyhow::Result<()> {
+    /// let items: u32 = handle.execute_update(update_named("add_item"), "a book").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`UpdateError::Failed`] when the workflow rejects it or its handler fails.
     pub fn execute_update<U, I>(&self, update: U, input: I) -> Call<U::Output, UpdateError>

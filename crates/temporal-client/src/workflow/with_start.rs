@@ -30,6 +30,19 @@ use tonic::Status;
 impl Client {
     /// Makes an update on a workflow, started first where it does not run, and waits for the update's result.
     ///
+    /// ```no_run
+    /// use temporal_client::definition::{update_named, workflow_named};
+    /// use temporal_client::{Client, WorkflowOptions};
+    ///
+    /// # async fn example(client: Client) -> anyhow::Result<()> {
+    /// let cart = workflow_named::<()>("Cart");
+    /// let add = update_named::<u32>("add_item");
+    /// let options = WorkflowOptions::new("cart-of-c-4", "carts");
+    /// let items = client.execute_update_with_start(cart, (), options, add, "a book").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// The id conflict policy is `UseExisting` unless the options set one.
     ///
     /// # Errors
