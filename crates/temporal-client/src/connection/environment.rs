@@ -1,8 +1,12 @@
-//! Options from environment variables.
+//! Options from environment variables and the configuration file.
+
+mod profile;
 
 use super::{ClientOptions, Tls};
+use profile::FOLDERS;
+use std::collections::BTreeMap;
 
-/// Environment variables that do not make options.
+/// Environment variables, or a configuration file, that do not make options.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvironmentError {
@@ -26,6 +30,24 @@ pub enum EnvironmentError {
         /// Why.
         source: std::io::Error,
     },
+    /// The configuration file is not one.
+    #[error("the configuration file {path:?} is not usable: {reason}")]
+    Format {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The profile named is not in the configuration file.
+    #[error(
+        "there is no profile {profile:?} in {path:?}: write [profile.{profile}], or set TEMPORAL_PROFILE to another"
+    )]
+    NoProfile {
+        /// The profile.
+        profile: String,
+        /// The file; empty when there is none.
+        path: String,
+    },
     /// A variable needs another one.
     #[error("the environment variable {name} is set, but {missing} is not")]
     Missing {
@@ -37,12 +59,27 @@ pub enum EnvironmentError {
 }
 
 impl ClientOptions {
-    /// Options from the environment variables that all Temporal tools read; the defaults where they are not set.
+    /// Options from the configuration file and the environment variables that all Temporal tools read; the defaults where
+    /// neither says anything. A variable goes before the file.
     ///
-    /// `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS` (`true` or `false`),
+    /// The variables are `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS` (`true` or `false`),
     /// `TEMPORAL_TLS_SERVER_CA_CERT_PATH` or `…_DATA`, `TEMPORAL_TLS_CLIENT_CERT_PATH` or `…_DATA`,
     /// `TEMPORAL_TLS_CLIENT_KEY_PATH` or `…_DATA`, `TEMPORAL_TLS_SERVER_NAME`, and `TEMPORAL_GRPC_META_X_TEAM` for the
     /// header `x-team`.
+    ///
+    /// The file is the one named by `TEMPORAL_CONFIG_FILE`, or else `temporalio/temporal.toml` in the user's configuration
+    /// folder; of its profiles, `TEMPORAL_PROFILE` names the one to use, `default` by default:
+    ///
+    /// ```toml
+    /// [profile.production]
+    /// address = "my-namespace.a1b2c.tmprl.cloud:7233"
+    /// namespace = "my-namespace.a1b2c"
+    /// [profile.production.tls]
+    /// client_cert_path = "/etc/temporal/client.pem"
+    /// client_key_path = "/etc/temporal/client.key"
+    /// [profile.production.grpc_meta]
+    /// x-team = "payments"
+    /// ```
     ///
     /// ```no_run
     /// use temporal_client::{Client, ClientOptions};
@@ -54,68 +91,93 @@ impl ClientOptions {
     /// ```
     ///
     /// # Errors
-    /// When a variable has a value it cannot have, or names a file that cannot be read.
+    /// When a variable or the file has a value it cannot have, a file that is named cannot be read, or the profile named is
+    /// not in it.
     pub fn from_env() -> Result<Self, EnvironmentError> {
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok()?;
-            name.starts_with("TEMPORAL_").then_some(())?;
-            Some((name, value.into_string().ok()?))
-        });
-        from_variables(variables.collect())
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables = variables.filter(|(name, value)| !value.is_empty() && is_used(name));
+        with_profile(variables.collect())
     }
+}
+
+/// Variables that matter, those that say where the configuration folder is included.
+fn is_used(name: &str) -> bool {
+    name.starts_with("TEMPORAL_") || FOLDERS.iter().any(|(folder, _)| *folder == name)
 }
 
 const META: &str = "TEMPORAL_GRPC_META_";
 
-fn from_variables(variables: Vec<(String, String)>) -> Result<ClientOptions, EnvironmentError> {
-    let get = |name: &str| {
-        let found = variables.iter().find(|(own, _)| own == name);
-        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
-    };
-    let mut options = ClientOptions::default();
-    if let Some(address) = get("TEMPORAL_ADDRESS") {
-        options = options.address(address);
-    } else {
-        // Without a scheme, so that TLS or an API key can choose it.
-        options = options.address("localhost:7233");
+type Variables = BTreeMap<String, String>;
+
+/// The options of these variables, over those of the profile they name.
+fn with_profile(variables: Variables) -> Result<ClientOptions, EnvironmentError> {
+    let mut merged = profile::load(&variables)?;
+    for name in [
+        "TEMPORAL_TLS_SERVER_CA_CERT",
+        "TEMPORAL_TLS_CLIENT_CERT",
+        "TEMPORAL_TLS_CLIENT_KEY",
+    ] {
+        let both = [format!("{name}_PATH"), format!("{name}_DATA")];
+        if both.iter().any(|name| variables.contains_key(name)) {
+            merged.retain(|name, _| !both.contains(name));
+        }
     }
+    merged.extend(variables);
+    from_variables(&merged)
+}
+
+fn from_variables(variables: &Variables) -> Result<ClientOptions, EnvironmentError> {
+    let get = |name: &str| variables.get(name).cloned();
+    let tls = tls(&get)?;
+    let mut options = ClientOptions::default();
+    // Without a scheme, so that TLS or an API key can choose it.
+    let address = get("TEMPORAL_ADDRESS").unwrap_or_else(|| "localhost:7233".to_owned());
+    options = match tls {
+        Wanted::Off if !address.contains("://") => options.address(format!("http://{address}")),
+        Wanted::Off | Wanted::Unsaid => options.address(address),
+        Wanted::On(tls) => options.address(address).tls(tls),
+    };
     if let Some(namespace) = get("TEMPORAL_NAMESPACE") {
         options = options.namespace(namespace);
     }
     if let Some(key) = get("TEMPORAL_API_KEY") {
         options = options.api_key(key);
     }
-    for (name, value) in &variables {
+    for (name, value) in variables {
         if let Some(key) = name.strip_prefix(META) {
             options = options.metadata(key.to_ascii_lowercase().replace('_', "-"), value);
         }
     }
-    if let Some(tls) = tls(&get)? {
-        options = options.tls(tls);
-    }
     Ok(options)
 }
 
-fn tls(get: &dyn Fn(&str) -> Option<String>) -> Result<Option<Tls>, EnvironmentError> {
-    let wanted = match get("TEMPORAL_TLS").as_deref() {
-        None => None,
-        Some("true" | "1") => Some(true),
-        Some("false" | "0") => Some(false),
-        Some(other) => {
-            return Err(EnvironmentError::Invalid {
-                name: "TEMPORAL_TLS".to_owned(),
-                value: other.to_owned(),
-                expected: "true or false",
-            });
-        }
-    };
+/// What is said about TLS.
+enum Wanted {
+    On(Tls),
+    Off,
+    Unsaid,
+}
+
+fn tls(get: &dyn Fn(&str) -> Option<String>) -> Result<Wanted, EnvironmentError> {
+    let wanted = flag(get, "TEMPORAL_TLS")?;
+    if flag(get, "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION")? == Some(true) {
+        return Err(EnvironmentError::Invalid {
+            name: "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION".to_owned(),
+            value: "true".to_owned(),
+            expected: "false: an unverified server is not supported; name the certificate's own host in \
+                       TEMPORAL_TLS_SERVER_NAME",
+        });
+    }
     let roots = pem(get, "TEMPORAL_TLS_SERVER_CA_CERT")?;
     let certificate = pem(get, "TEMPORAL_TLS_CLIENT_CERT")?;
     let key = pem(get, "TEMPORAL_TLS_CLIENT_KEY")?;
     let domain = get("TEMPORAL_TLS_SERVER_NAME");
     let any = roots.is_some() || certificate.is_some() || key.is_some() || domain.is_some();
-    if !wanted.unwrap_or(any) {
-        return Ok(None);
+    match wanted {
+        Some(false) => return Ok(Wanted::Off),
+        None if !any => return Ok(Wanted::Unsaid),
+        Some(true) | None => {}
     }
     let mut tls = Tls::new();
     if let Some(roots) = roots {
@@ -134,7 +196,20 @@ fn tls(get: &dyn Fn(&str) -> Option<String>) -> Result<Option<Tls>, EnvironmentE
         (None, Some(_)) => return Err(missing("TEMPORAL_TLS_CLIENT_KEY_PATH", "TEMPORAL_TLS_CLIENT_CERT_PATH")),
         (None, None) => {}
     }
-    Ok(Some(tls))
+    Ok(Wanted::On(tls))
+}
+
+fn flag(get: &dyn Fn(&str) -> Option<String>, name: &str) -> Result<Option<bool>, EnvironmentError> {
+    match get(name).as_deref() {
+        None => Ok(None),
+        Some("true" | "1") => Ok(Some(true)),
+        Some("false" | "0") => Ok(Some(false)),
+        Some(other) => Err(EnvironmentError::Invalid {
+            name: name.to_owned(),
+            value: other.to_owned(),
+            expected: "true or false",
+        }),
+    }
 }
 
 /// The text of `…_DATA`, or of the file named by `…_PATH`.
@@ -154,16 +229,53 @@ fn pem(get: &dyn Fn(&str) -> Option<String>, name: &str) -> Result<Option<Vec<u8
 
 #[cfg(test)]
 mod tests {
-    use super::{ClientOptions, EnvironmentError, Tls, from_variables};
+    use super::{ClientOptions, EnvironmentError, Tls, with_profile};
+    use std::path::PathBuf;
 
     fn options(variables: &[(&str, &str)]) -> Result<ClientOptions, EnvironmentError> {
-        from_variables(
-            variables
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-        )
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        with_profile(variables.iter().map(owned).collect())
     }
+
+    /// A configuration file that is there as long as this is.
+    struct File(PathBuf);
+
+    impl File {
+        fn new(text: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("temporal-{}.toml", uuid::Uuid::new_v4()));
+            std::fs::write(&path, text).unwrap();
+            Self(path)
+        }
+
+        fn options(&self, variables: &[(&str, &str)]) -> Result<ClientOptions, EnvironmentError> {
+            let file = ("TEMPORAL_CONFIG_FILE", self.0.to_str().unwrap());
+            options(&[&[file], variables].concat())
+        }
+    }
+
+    impl Drop for File {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    const FILE: &str = r#"
+        [profile.default]
+        address = "file:7233"
+        namespace = "file-namespace"
+        [profile.default.grpc_meta]
+        X-Team = "payments"
+        [profile.default.tls]
+        client_cert_data = "certificate"
+        client_key_data = "key"
+        [profile.plain]
+        address = "plain:1"
+        api_key = "secret"
+        [profile.plain.tls]
+        disabled = true
+        [profile.plain.codec]
+        endpoint = "ignored"
+    "#;
 
     #[test]
     fn p47_defaults() {
@@ -212,5 +324,58 @@ mod tests {
             error.to_string().contains("TEMPORAL_TLS_CLIENT_CERT_PATH is not"),
             "{error}"
         );
+        let error = options(&[("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "1")]).unwrap_err();
+        assert!(error.to_string().contains("TEMPORAL_TLS_SERVER_NAME"), "{error}");
+    }
+
+    #[test]
+    fn p47_profiles_of_a_file() {
+        let file = File::new(FILE);
+        let options = file.options(&[]).unwrap();
+        assert_eq!(
+            (options.address.as_str(), options.namespace.as_str()),
+            ("file:7233", "file-namespace")
+        );
+        assert_eq!(options.metadata, [("x-team".to_owned(), "payments".to_owned())]);
+        assert_eq!(options.tls, Some(Tls::new().client_certificate("certificate", "key")));
+        let plain = file.options(&[("TEMPORAL_PROFILE", "plain")]).unwrap();
+        assert_eq!(
+            (plain.address.as_str(), plain.api_key.as_deref()),
+            ("http://plain:1", Some("secret"))
+        );
+        assert!(plain.tls.is_none());
+    }
+
+    #[test]
+    fn p47_variables_go_before_the_file() {
+        let file = File::new(FILE);
+        let key = File::new("other key");
+        let variables = [
+            ("TEMPORAL_NAMESPACE", "own"),
+            ("TEMPORAL_TLS_CLIENT_KEY_PATH", key.0.to_str().unwrap()),
+        ];
+        let options = file.options(&variables).unwrap();
+        assert_eq!(
+            (options.address.as_str(), options.namespace.as_str()),
+            ("file:7233", "own")
+        );
+        assert_eq!(
+            options.tls,
+            Some(Tls::new().client_certificate("certificate", "other key"))
+        );
+    }
+
+    #[test]
+    fn p47_mistakes_in_a_file_name_it() {
+        let file = File::new("[profile.default]\naddress = 5");
+        let text = file.options(&[]).unwrap_err().to_string();
+        assert!(
+            text.contains(file.0.to_str().unwrap()) && text.contains("line 2"),
+            "{text}"
+        );
+        let error = File::new(FILE).options(&[("TEMPORAL_PROFILE", "missing")]).unwrap_err();
+        assert!(error.to_string().contains("no profile \"missing\""), "{error}");
+        let error = options(&[("TEMPORAL_CONFIG_FILE", "/no/such/file")]).unwrap_err();
+        assert!(error.to_string().contains("TEMPORAL_CONFIG_FILE"), "{error}");
     }
 }
