@@ -614,7 +614,7 @@ impl Context {
     // ---- inside
 
     /// Starts an operation in this scope, or ends it as cancelled when the scope is.
-    fn operation<T>(
+    pub(crate) fn operation<T>(
         &self,
         call: &str,
         cancelled: impl FnOnce(FailureMessage) -> T,
@@ -631,11 +631,11 @@ impl Context {
         }
     }
 
-    fn member(&self, operation: OperationId) -> (Scope, u64) {
+    pub(crate) fn member(&self, operation: OperationId) -> (Scope, u64) {
         (self.scope.clone(), self.scope.add_operation(operation))
     }
 
-    fn encode<P: EncodeParams>(&self, values: &P::Values, what: impl FnOnce() -> String) -> Vec<Payload> {
+    pub(crate) fn encode<P: EncodeParams>(&self, values: &P::Values, what: impl FnOnce() -> String) -> Vec<Payload> {
         match P::encode(values, &**self.payload_converter()) {
             Ok(payloads) => payloads,
             Err(error) => misuse::raise_error(Error::task_failure(format!(
@@ -655,7 +655,7 @@ impl Context {
         }
     }
 
-    fn metadata(&self, summary: Option<&String>, details: Option<&String>) -> Option<UserMetadata> {
+    pub(crate) fn metadata(&self, summary: Option<&String>, details: Option<&String>) -> Option<UserMetadata> {
         if summary.is_none() && details.is_none() {
             return None;
         }

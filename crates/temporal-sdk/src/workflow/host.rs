@@ -341,7 +341,13 @@ fn apply(run: &Run, job: Job) -> Result<(), Error> {
         Job::ChildResolved(seq, resolution) => run.children.resolve(seq.0, resolution),
         Job::SignalExternalResolved(seq, result) => run.external_signals.resolve(seq.0, result),
         Job::CancelExternalResolved(seq, result) => run.external_cancels.resolve(seq.0, result),
-        Job::NexusStarted(seq, result) => run.nexus_starts.resolve(seq.0, result),
+        Job::NexusStarted(seq, result) => {
+            if result.is_err() {
+                // It will have no end.
+                drop(run.nexus_operations.take(seq.0));
+            }
+            run.nexus_starts.resolve(seq.0, result);
+        }
         Job::NexusResolved(seq, resolution) => run.nexus_operations.resolve(seq.0, resolution),
         Job::RandomSeedUpdated(seed) => run.random.reseed(seed),
     }

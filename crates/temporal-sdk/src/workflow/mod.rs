@@ -19,6 +19,7 @@ mod interceptor;
 mod local_activity;
 mod metadata;
 mod misuse;
+mod nexus;
 mod operation;
 mod options;
 mod random;
@@ -45,6 +46,7 @@ pub use external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExterna
 pub use info::{Info, Relative};
 pub use interceptor::{Call, Interceptor, LocalBoxFuture, Next, Outgoing, OutgoingKind};
 pub use local_activity::LocalActivityOptions;
+pub use nexus::{NexusOperation, NexusOperationHandle, NexusOperationOptions, StartNexusOperation};
 pub use random::Random;
 pub use registry::RegisterWorkflowError;
 pub use scope::ScopeHandle;

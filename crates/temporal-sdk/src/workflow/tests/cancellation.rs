@@ -4,8 +4,8 @@
 use crate::workflow;
 use crate::workflow::tests::server::{Server, payload};
 use crate::workflow::{
-    ActivityOptions, CancellationType, ChildWorkflowOptions, Context, Failure, LocalActivityOptions, activity_named,
-    signal_named,
+    ActivityOptions, CancellationType, ChildWorkflowOptions, Context, Failure, LocalActivityOptions, NexusOperation,
+    NexusOperationOptions, activity_named, signal_named,
 };
 use std::cell::Cell;
 use std::pin::Pin;
@@ -56,6 +56,11 @@ fn start(ctx: &Context, table: &Rc<Table>, operation: &str) -> Ended {
                     .await
                     .map(|()| "held".to_owned())?)
             })
+        }
+        "nexus" => {
+            const CHARGE: NexusOperation<u32, String> = NexusOperation::new("payments", "charge");
+            let options = NexusOperationOptions::new("endpoint").cancellation_type(kind);
+            Box::pin(ctx.execute_nexus_operation(CHARGE, 1_u32, options))
         }
         "signal" => {
             let signal = ctx.external_workflow::<Table>("other").signal(signal_named("hello"), 1);
@@ -418,4 +423,59 @@ fn signal_to_another_workflow() {
     );
     check("signal", "not yet started", &["complete \"cancelled\""], &[]);
     check("signal", "dropped", sent, &[(nothing, &[])]);
+}
+
+#[test]
+fn nexus_operation() {
+    let sent = &["schedule nexus payments.charge"][..];
+    let start = |server: &mut Server| server.start_nexus();
+    let complete = |server: &mut Server| server.complete_nexus(&"done");
+    let cancelled = |server: &mut Server| server.cancel_nexus();
+    check(
+        "nexus wait",
+        "dropped",
+        sent,
+        &[
+            (start, &[]),
+            (go, &["cancel nexus"]),
+            (cancelled, &[]),
+            (go, &["complete \"dropped\""]),
+        ],
+    );
+    check(
+        "nexus wait",
+        "scope cancelled",
+        sent,
+        &[
+            (start, &[]),
+            (go, &["cancel nexus"]),
+            (cancelled, &["complete \"cancelled\""]),
+        ],
+    );
+    check(
+        "nexus",
+        "scope cancelled",
+        sent,
+        &[(start, &[]), (go, &["cancel nexus", "complete \"cancelled\""])],
+    );
+    check(
+        "nexus abandon",
+        "scope cancelled",
+        sent,
+        &[(start, &[]), (go, &["complete \"cancelled\""])],
+    );
+    check(
+        "nexus",
+        "workflow cancelled",
+        sent,
+        &[(cancel, &["cancel nexus", "complete \"cancelled\""])],
+    );
+    check(
+        "nexus",
+        "shielded",
+        sent,
+        &[(start, &[]), (cancel, &[]), (complete, &["complete \"done\""])],
+    );
+    check("nexus", "already finished", sent, &[(complete, &["complete \"done\""])]);
+    check("nexus", "not yet started", &["complete \"cancelled\""], &[]);
 }

@@ -319,6 +319,43 @@ impl Server {
         ));
     }
 
+    fn nexus_scheduled(&self) -> i64 {
+        self.find(|attributes| matches!(attributes, Attributes::NexusOperationScheduledEventAttributes(_)))
+    }
+
+    pub(super) fn start_nexus(&mut self) {
+        let scheduled_event_id = self.nexus_scheduled();
+        self.event(Attributes::NexusOperationStartedEventAttributes(
+            NexusOperationStartedEventAttributes {
+                scheduled_event_id,
+                operation_token: "token".to_owned(),
+                ..Default::default()
+            },
+        ));
+    }
+
+    pub(super) fn complete_nexus<T: ToPayload>(&mut self, value: &T) {
+        let scheduled_event_id = self.nexus_scheduled();
+        self.event(Attributes::NexusOperationCompletedEventAttributes(
+            NexusOperationCompletedEventAttributes {
+                scheduled_event_id,
+                result: Some(payload(value)),
+                ..Default::default()
+            },
+        ));
+    }
+
+    pub(super) fn cancel_nexus(&mut self) {
+        let scheduled_event_id = self.nexus_scheduled();
+        self.event(Attributes::NexusOperationCanceledEventAttributes(
+            NexusOperationCanceledEventAttributes {
+                scheduled_event_id,
+                failure: Some(cancelled()),
+                ..Default::default()
+            },
+        ));
+    }
+
     // ---- tasks
 
     /// Runs a workflow task and takes its answer into history.
@@ -584,6 +621,22 @@ impl Server {
                     },
                 )
             }
+            Asked::ScheduleNexusOperationCommandAttributes(a) => {
+                Attributes::NexusOperationScheduledEventAttributes(NexusOperationScheduledEventAttributes {
+                    endpoint: a.endpoint,
+                    service: a.service,
+                    operation: a.operation,
+                    input: a.input,
+                    workflow_task_completed_event_id,
+                    ..Default::default()
+                })
+            }
+            Asked::RequestCancelNexusOperationCommandAttributes(a) => {
+                Attributes::NexusOperationCancelRequestedEventAttributes(NexusOperationCancelRequestedEventAttributes {
+                    scheduled_event_id: a.scheduled_event_id,
+                    workflow_task_completed_event_id,
+                })
+            }
             Asked::RecordMarkerCommandAttributes(a) => {
                 Attributes::MarkerRecordedEventAttributes(MarkerRecordedEventAttributes {
                     marker_name: a.marker_name,
@@ -743,6 +796,8 @@ fn summary(command: &Command) -> String {
         Asked::RequestCancelExternalWorkflowExecutionCommandAttributes(a) => {
             format!("cancel workflow {}", a.workflow_id)
         }
+        Asked::ScheduleNexusOperationCommandAttributes(a) => format!("schedule nexus {}.{}", a.service, a.operation),
+        Asked::RequestCancelNexusOperationCommandAttributes(_) => "cancel nexus".to_owned(),
         Asked::RecordMarkerCommandAttributes(a) => format!("marker {}", a.marker_name),
         Asked::UpsertWorkflowSearchAttributesCommandAttributes(_) => "upsert search attributes".to_owned(),
         Asked::ModifyWorkflowPropertiesCommandAttributes(_) => "upsert memo".to_owned(),
