@@ -1,15 +1,15 @@
 //! A workflow that is steered while it runs: signals, queries, updates with a validator.
 //!
-//! Takes the server at `TEMPORAL_ADDRESS` (`localhost:7233` by default):
-//! `temporal server start-dev` in one terminal, `cargo run -p temporal-sdk --example greeting` in another.
+//! `cargo run -p temporal-sdk --example greeting` runs it on the embedded server, or on the one at `TEMPORAL_ADDRESS`.
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
 
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
-use temporal_sdk::client::{Client, ClientOptions, WorkflowOptions};
+use temporal_sdk::client::{Client, WorkflowOptions};
 use temporal_sdk::worker::Worker;
 use temporal_sdk::{activity, workflow, workflow::ActivityOptions};
+use temporal_testing::WorkflowEnvironment;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct GreetingInfo {
@@ -93,7 +93,7 @@ impl GreetingWorkflow {
     }
 }
 
-async fn steer(client: Client) -> anyhow::Result<()> {
+async fn steer(client: &Client) -> anyhow::Result<()> {
     let id = format!("greeting-{}", std::process::id());
     let handle = client
         .start_workflow(GreetingWorkflow::run, "Temporal", WorkflowOptions::new(id, "greeting"))
@@ -126,8 +126,9 @@ async fn steer(client: Client) -> anyhow::Result<()> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let client = Client::connect(ClientOptions::from_env()?).await?;
-    let worker = Worker::builder(&client, "greeting")
+    let env = WorkflowEnvironment::from_env().await?;
+    let client = env.client();
+    let worker = Worker::builder(client, "greeting")
         .workflow::<GreetingWorkflow>()
         .activity(create_greeting)
         .build()?;

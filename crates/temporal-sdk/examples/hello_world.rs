@@ -1,13 +1,13 @@
 //! A workflow that runs an activity, the worker that runs both, and a client that starts the workflow.
 //!
-//! Takes the server at `TEMPORAL_ADDRESS` (`localhost:7233` by default):
-//! `temporal server start-dev` in one terminal, `cargo run -p temporal-sdk --example hello_world` in another.
+//! `cargo run -p temporal-sdk --example hello_world` runs it on the embedded server, or on the one at `TEMPORAL_ADDRESS`.
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
 
 use std::time::Duration;
-use temporal_sdk::client::{Client, ClientOptions, WorkflowOptions};
+use temporal_sdk::client::WorkflowOptions;
 use temporal_sdk::worker::Worker;
 use temporal_sdk::{activity, workflow, workflow::ActivityOptions};
+use temporal_testing::WorkflowEnvironment;
 
 #[activity]
 fn say_hello(name: String) -> activity::Result<String> {
@@ -28,8 +28,9 @@ impl SayHello {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let client = Client::connect(ClientOptions::from_env()?).await?;
-    let worker = Worker::builder(&client, "hello-world")
+    let env = WorkflowEnvironment::from_env().await?;
+    let client = env.client();
+    let worker = Worker::builder(client, "hello-world")
         .workflow::<SayHello>()
         .activity(say_hello)
         .build()?;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use temporal_client::{Client, ClientOptions, ConnectError};
+use temporal_client::{Client, ClientOptions, ConnectError, EnvironmentError};
 use temporal_protos::api::testservice::v1::SleepRequest;
 use temporal_protos::prost_types;
 
@@ -54,6 +54,9 @@ pub enum StartError {
     /// The dev server did not start.
     #[error(transparent)]
     DevServer(#[from] DevServerError),
+    /// An environment variable cannot be read.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
 }
 
 impl WorkflowEnvironment {
@@ -99,6 +102,18 @@ impl WorkflowEnvironment {
             client: Client::connect(options).await?,
             server: Server::Dev(server),
         })
+    }
+
+    /// Uses the server that the environment variables name (`TEMPORAL_ADDRESS` and its siblings,
+    /// [`ClientOptions::from_env`]); without `TEMPORAL_ADDRESS` starts an embedded one, in real time. What examples do.
+    ///
+    /// # Errors
+    /// When a variable cannot be read, or there is no server at the address.
+    pub async fn from_env() -> Result<Self, StartError> {
+        if std::env::var_os("TEMPORAL_ADDRESS").is_none_or(|address| address.is_empty()) {
+            return Self::start_local().await;
+        }
+        Self::connect(ClientOptions::from_env()?).await
     }
 
     /// Uses a server that runs already: an address such as `http://localhost:7233`, or [`ClientOptions`].
