@@ -53,5 +53,8 @@ fn main() {
         let _ = runtime.block_on(shards.task(first_task(number))).unwrap();
     }
     let held = HELD.load(Ordering::Relaxed) - before;
-    println!("{RUNS} cached runs that wait for a signal hold {} bytes each", held / RUNS as i64);
+    println!(
+        "{RUNS} cached runs that wait for a signal hold {} bytes each",
+        held / RUNS as i64
+    );
 }

@@ -122,10 +122,7 @@ pub(crate) async fn knows_failure(ctx: &workflow::Context) -> workflow::Result<(
     if ctx.info().attempt < 2 {
         return Err(ApplicationError::new("the first attempt fails").into());
     }
-    Ok((
-        last,
-        ctx.info().priority.key.unwrap_or_default(),
-    ))
+    Ok((last, ctx.info().priority.key.unwrap_or_default()))
 }
 
 /// P16, P34: the last run's failure, and the priority.
