@@ -132,7 +132,7 @@ fn random_requests_never_panic_the_engine() {
     send_random_requests(
         TimeMode::Real,
         setting("FUZZ_SEED", 1),
-        setting("FUZZ_REQUESTS", 20_000),
+        setting("FUZZ_REQUESTS", 4_000),
     );
 }
 
@@ -141,7 +141,7 @@ fn random_requests_never_panic_the_engine_while_time_skips() {
     send_random_requests(
         TimeMode::Skipping { initial_locks: 0 },
         setting("FUZZ_SEED", 2),
-        setting("FUZZ_REQUESTS", 20_000),
+        setting("FUZZ_REQUESTS", 4_000),
     );
 }
 
@@ -149,7 +149,7 @@ fn random_requests_never_panic_the_engine_while_time_skips() {
 fn every_call_is_answered_by_its_deadline() {
     let mut generator = Generator::new(setting("FUZZ_SEED", 3));
     let mut bench = Bench::new(TimeMode::Real, 3);
-    for _ in 0..setting("FUZZ_REQUESTS", 5_000) {
+    for _ in 0..setting("FUZZ_REQUESTS", 3_000) {
         let name = generator.rpc();
         let Some(descriptor) = request_type(name) else { continue };
         let bytes = generator.message(&descriptor, 0).encode_to_vec();
