@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use temporal_client::WorkflowOptions;
+use temporal_sdk::worker::Replayer;
 use temporal_sdk::workflow::ActivityOptions;
 use temporal_sdk::{Worker, activities, activity, workflow};
 use temporal_testing::{ActivityEnvironment, WorkflowEnvironment};
@@ -261,4 +262,72 @@ async fn environments_run_side_by_side() {
     while let Some(test) = tests.join_next().await {
         test.unwrap();
     }
+}
+
+/// Does something else each time it is run, under one name.
+struct Fickle;
+
+static FICKLE: AtomicUsize = AtomicUsize::new(0);
+
+impl Default for Fickle {
+    fn default() -> Self {
+        FICKLE.fetch_add(1, Ordering::Relaxed);
+        Fickle
+    }
+}
+
+#[workflow]
+impl Fickle {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<()> {
+        if FICKLE.load(Ordering::Relaxed) == 1 {
+            ctx.sleep(Duration::from_secs(1)).await?;
+        } else {
+            let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(5));
+            ctx.execute_activity(say_hello, "nobody", options).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_ran_is_replayed_and_what_does_not_replay_is_named() {
+    let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
+    let worker = Worker::builder(env.client(), "tq")
+        .workflow::<WaitADay>()
+        .workflow::<SayHello>()
+        .workflow::<Fickle>();
+    let worker = worker.activity(say_hello).build().unwrap();
+    let client = env.client().clone();
+    let options = |id: &str| WorkflowOptions::new(id, "tq");
+    worker
+        .run_until(async {
+            client
+                .execute_workflow(WaitADay::run, (), options("wait"))
+                .await
+                .unwrap();
+            client
+                .execute_workflow(SayHello::run, "Rust", options("hello"))
+                .await
+                .unwrap();
+            let good = Replayer::builder()
+                .workflow::<WaitADay>()
+                .workflow::<SayHello>()
+                .build()
+                .unwrap();
+            env.assert_replays(&good).await;
+            client
+                .execute_workflow(Fickle::run, (), options("fickle"))
+                .await
+                .unwrap();
+            let all = Replayer::builder()
+                .workflow::<WaitADay>()
+                .workflow::<SayHello>()
+                .workflow::<Fickle>();
+            let report = env.replay(&all.build().unwrap()).await.unwrap_err();
+            assert_eq!((report.replayed, report.failures.len()), (3, 1));
+            assert_eq!(report.failures[0].workflow_id, "fickle");
+        })
+        .await
+        .unwrap();
 }

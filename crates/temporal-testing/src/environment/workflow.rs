@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use temporal_client::{Client, ClientOptions, ConnectError, EnvironmentError};
 use temporal_protos::api::testservice::v1::SleepRequest;
 use temporal_protos::prost_types;
+use temporal_sdk::worker::{ReplayReport, Replayer};
 
 use super::{DevServer, DevServerError, DevServerOptions};
 use crate::server::engine::Request;
@@ -187,6 +188,27 @@ impl WorkflowEnvironment {
     pub async fn auto_time_skipping_disabled<F: Future>(&self, future: F) -> F::Output {
         let _held = self.embedded_server().map(EmbeddedServer::hold_time);
         future.await
+    }
+
+    /// Replays everything that ran in the client's namespace, with the workflows of a replayer: shows that what tests did
+    /// can be replayed, which waiting workers need not notice.
+    ///
+    /// # Errors
+    /// When a history does not replay or cannot be fetched; the report says which, and why.
+    pub async fn replay(&self, replayer: &Replayer) -> Result<ReplayReport, ReplayReport> {
+        let report = replayer.replay_all(self.client.list_workflows("").histories()).await;
+        if report.is_ok() { Ok(report) } else { Err(report) }
+    }
+
+    /// Replays everything that ran, as [`replay`](Self::replay) does, at the end of a test.
+    ///
+    /// # Panics
+    /// When a history does not replay, or when there is none.
+    pub async fn assert_replays(&self, replayer: &Replayer) {
+        match self.replay(replayer).await {
+            Ok(report) => assert!(report.replayed > 0, "nothing ran, so nothing was replayed"),
+            Err(report) => panic!("{report}"),
+        }
     }
 
     /// Ends the server, if this environment started it; connections end once their calls are answered.

@@ -129,11 +129,7 @@ fn time_mode(generator: &mut Generator) -> TimeMode {
 
 #[test]
 fn random_requests_never_panic_the_engine() {
-    send_random_requests(
-        TimeMode::Real,
-        setting("FUZZ_SEED", 1),
-        setting("FUZZ_REQUESTS", 4_000),
-    );
+    send_random_requests(TimeMode::Real, setting("FUZZ_SEED", 1), setting("FUZZ_REQUESTS", 4_000));
 }
 
 #[test]
