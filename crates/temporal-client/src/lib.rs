@@ -48,8 +48,8 @@ pub use activity::{ActivityHandle, ActivityHandleError, ActivityTarget};
 pub use client::Client;
 pub use common::{Memo, Priority, RetryPolicy, SearchAttributeKey, SearchAttributeValue, SearchAttributes, StoredMemo};
 pub use connection::{
-    Call, CallOptions, ClientOptions, Code, ConnectError, Connection, EnvironmentError, KeepAlive, RetryOptions, Rpc,
-    RpcError, Tls,
+    Call, CallOptions, ClientOptions, Code, ConnectError, Connection, EnvironmentError, HttpProxy, KeepAlive,
+    RetryOptions, Rpc, RpcError, Tls,
 };
 pub use data::DataConverter;
 pub use eager::{EagerRegistration, EagerSlot};

@@ -5,7 +5,7 @@ use super::codec::SharedCodec;
 use super::error::root_message;
 use super::options::{bearer, header};
 use super::retry::random;
-use super::{CallOptions, ClientOptions, ConnectError, GrpcService, RetryOptions, Rpc, RpcError, Tls};
+use super::{CallOptions, ClientOptions, ConnectError, GrpcService, HttpProxy, RetryOptions, Rpc, RpcError, Tls};
 use crate::eager::EagerWorkers;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -50,14 +50,22 @@ struct Inner {
 impl Connection {
     pub(crate) async fn connect(options: &ClientOptions) -> Result<Self, ConnectError> {
         let endpoint = endpoint(options)?;
+        let tunnel = options.http_proxy.as_ref().map(HttpProxy::connector).transpose()?;
         if options.lazy {
-            return Self::new(options, endpoint.connect_lazy());
+            return Self::new(
+                options,
+                match tunnel {
+                    Some(tunnel) => endpoint.connect_with_connector_lazy(tunnel),
+                    None => endpoint.connect_lazy(),
+                },
+            );
         }
         let connect = async {
-            let channel = endpoint
-                .connect()
-                .await
-                .map_err(|source| unreachable(options, source.into()))?;
+            let channel = match tunnel {
+                Some(tunnel) => endpoint.connect_with_connector(tunnel).await,
+                None => endpoint.connect().await,
+            };
+            let channel = channel.map_err(|source| unreachable(options, source.into()))?;
             Self::new(options, channel)?.greet(options.connect_timeout).await
         };
         Self::in_time(options, connect).await

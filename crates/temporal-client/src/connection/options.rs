@@ -1,6 +1,6 @@
 //! Options of a client.
 
-use super::{ConnectError, RetryOptions, Tls};
+use super::{ConnectError, HttpProxy, RetryOptions, Tls};
 use crate::data::DataConverter;
 use crate::interceptor::ClientInterceptor;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -34,6 +34,7 @@ pub struct ClientOptions {
     pub(crate) retry: RetryOptions,
     pub(crate) data_converter: DataConverter,
     pub(crate) lazy: bool,
+    pub(super) http_proxy: Option<HttpProxy>,
     interceptors: Vec<Arc<dyn ClientInterceptor>>,
 }
 
@@ -89,6 +90,7 @@ impl ClientOptions {
             retry: RetryOptions::default(),
             data_converter: DataConverter::default(),
             lazy: false,
+            http_proxy: None,
             interceptors: Vec::new(),
         }
     }
@@ -174,6 +176,13 @@ impl ClientOptions {
     #[must_use]
     pub fn lazy(mut self, lazy: bool) -> Self {
         self.lazy = lazy;
+        self
+    }
+
+    /// A proxy to go through; none by default, whatever the environment says.
+    #[must_use]
+    pub fn http_proxy(mut self, proxy: HttpProxy) -> Self {
+        self.http_proxy = Some(proxy);
         self
     }
 
