@@ -219,6 +219,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// How long workflow code may keep its thread before its workflow task fails; 5 s by default, `None` for ever, as is
+    /// good with a debugger.
+    pub fn deadlock_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.deadlock_timeout = timeout.into();
+        self
+    }
+
     /// The worker, not running yet.
     ///
     /// # Errors

@@ -40,6 +40,7 @@ mod retry;
 mod shard;
 mod shared;
 mod shutdown;
+pub(crate) mod watchdog;
 #[allow(clippy::module_inception, reason = "the file is about the type `Worker`")]
 mod worker;
 mod workflow_task;

@@ -29,6 +29,7 @@ pub(super) struct Options {
     pub(super) activity_interceptors: Vec<Arc<dyn Interceptor>>,
     pub(super) workflow_interceptors: Vec<Arc<dyn crate::workflow::Interceptor>>,
     pub(super) detect_foreign_wakes: bool,
+    pub(super) deadlock_timeout: Option<Duration>,
 }
 
 impl fmt::Debug for Options {
@@ -70,6 +71,7 @@ impl Default for Options {
             activity_interceptors: Vec::new(),
             workflow_interceptors: Vec::new(),
             detect_foreign_wakes: true,
+            deadlock_timeout: Some(Duration::from_secs(5)),
         }
     }
 }

@@ -4,9 +4,12 @@
 //! a run needs from outside is answered as a [`Step`], and the task that asked brings it with its next call.
 
 use super::cache::Cache;
+use super::watchdog::Watch;
+use crate::activity::Latch;
 use crate::panic;
 use crate::workflow::host::{Drive, HostEnvironment, TaskFailure, TaskFailureKind, WorkflowHost};
-use std::collections::VecDeque;
+use parking_lot::{Mutex, RwLock};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -35,6 +38,8 @@ pub(super) enum Step {
     Finished(Box<Outcome>),
     /// The task failed; the run is given up already.
     Failed(TaskFailure),
+    /// The thread was given up because of another run's code: the run is lost here.
+    ThreadLost,
 }
 
 enum Call {
@@ -72,38 +77,107 @@ struct Begin {
 /// The shards of a worker.
 #[derive(Debug)]
 pub(super) struct Shards {
-    shards: Vec<mpsc::Sender<Call>>,
+    environment: Arc<HostEnvironment>,
+    shards: Vec<RwLock<Handle>>,
     /// Numbers the leases.
     leases: AtomicU64,
+    /// Runs whose code has not given its thread back.
+    blocked: Mutex<HashMap<Arc<str>, Arc<Watch>>>,
+}
+
+/// A shard as seen from outside.
+#[derive(Debug, Clone)]
+struct Handle {
+    calls: mpsc::Sender<Call>,
+    state: Arc<ThreadState>,
+    capacity: usize,
+}
+
+/// What a shard's thread shares with those that wait for it.
+#[derive(Debug, Default)]
+struct ThreadState {
+    watch: Arc<Watch>,
+    /// The run whose code runs.
+    run_id: Mutex<Option<Arc<str>>>,
+    /// Set when the thread is given up, since its code does not give it back.
+    given_up: Latch<()>,
+}
+
+impl Handle {
+    fn start(environment: &Arc<HostEnvironment>, number: usize, capacity: usize) -> std::io::Result<Self> {
+        let (sender, calls) = mpsc::channel();
+        let environment = Arc::clone(environment);
+        let state = Arc::new(ThreadState::default());
+        let shared = Arc::clone(&state);
+        thread::Builder::new()
+            .name(format!("temporal-shard-{}", number + 1))
+            .spawn(move || {
+                shared.watch.install();
+                Shard::new(environment, capacity, shared).run(&calls);
+            })?;
+        Ok(Self {
+            calls: sender,
+            state,
+            capacity,
+        })
+    }
 }
 
 impl Shards {
     /// Starts the threads, which share the cache's capacity. They end when this is dropped.
     pub(super) fn start(environment: &Arc<HostEnvironment>, threads: usize, capacity: usize) -> std::io::Result<Self> {
         let shards = (0..threads).map(|number| {
-            let (sender, calls) = mpsc::channel();
             let capacity = capacity / threads + usize::from(number < capacity % threads);
-            let environment = Arc::clone(environment);
-            thread::Builder::new()
-                .name(format!("temporal-shard-{}", number + 1))
-                .spawn(move || Shard::new(environment, capacity).run(&calls))?;
-            Ok(sender)
+            Handle::start(environment, number, capacity).map(RwLock::new)
         });
         Ok(Self {
+            environment: Arc::clone(environment),
             shards: shards.collect::<std::io::Result<_>>()?,
             leases: AtomicU64::new(1),
+            blocked: Mutex::default(),
         })
+    }
+
+    /// Gives up the threads whose workflow code runs for longer than the limit, and starts new ones for their shards.
+    pub(super) fn give_up_blocked(&self, limit: Duration) -> std::io::Result<()> {
+        self.blocked.lock().retain(|_, watch| watch.is_blocked());
+        for (number, shard) in self.shards.iter().enumerate() {
+            let blocked = shard.read().clone();
+            let (state, since) = (&blocked.state, blocked.state.watch.blocked_for());
+            if since <= limit {
+                continue;
+            }
+            let run_id = state.run_id.lock().clone();
+            tracing::error!(
+                run_id = run_id.as_deref(),
+                ?since,
+                "workflow code does not give its thread back: its workflow task fails, and its shard goes on with a new thread"
+            );
+            if let Some(run_id) = run_id {
+                self.blocked.lock().insert(run_id, Arc::clone(&state.watch));
+            }
+            *shard.write() = Handle::start(&self.environment, number, blocked.capacity)?;
+            state.given_up.set(());
+        }
+        Ok(())
     }
 
     /// Takes the run up for one task. Waits while another task of the same run is under way.
     pub(super) fn run(&self, run_id: &str) -> RunLease {
-        let shard = &self.shards[usize::try_from(hash(run_id) % self.shards.len() as u64).unwrap_or(0)];
+        let index = usize::try_from(hash(run_id) % self.shards.len() as u64).unwrap_or(0);
+        let handle = self.shards[index].read().clone();
         RunLease {
             run_id: run_id.into(),
             lease: self.leases.fetch_add(1, Ordering::Relaxed),
-            shard: shard.clone(),
+            shard: handle.calls,
+            state: handle.state,
             begun: false,
         }
+    }
+
+    /// Whether code of this run still holds a thread that was given up.
+    pub(super) fn is_blocked(&self, run_id: &str) -> bool {
+        self.blocked.lock().get(run_id).is_some_and(|watch| watch.is_blocked())
     }
 }
 
@@ -121,6 +195,7 @@ pub(super) struct RunLease {
     run_id: Arc<str>,
     lease: u64,
     shard: mpsc::Sender<Call>,
+    state: Arc<ThreadState>,
     begun: bool,
 }
 
@@ -190,7 +265,14 @@ impl RunLease {
         if self.shard.send(call(reply)).is_err() {
             return Step::Failed(shard_gone());
         }
-        answer.await.unwrap_or_else(|_| Step::Failed(shard_gone()))
+        tokio::select! {
+            biased;
+            step = answer => step.unwrap_or_else(|_| Step::Failed(shard_gone())),
+            () = self.state.given_up.wait() => match &*self.state.run_id.lock() {
+                Some(culprit) if *culprit == self.run_id => Step::Failed(deadlock()),
+                _ => Step::ThreadLost,
+            },
+        }
     }
 }
 
@@ -202,6 +284,15 @@ impl Drop for RunLease {
 
 fn shard_gone() -> TaskFailure {
     task_failure("the thread of this workflow has ended".to_owned(), "WorkerShutdown")
+}
+
+/// The failure of a task whose code does not give its thread back.
+pub(super) fn deadlock() -> TaskFailure {
+    task_failure(
+        "[TMPRL1101] workflow code does not give its thread back: it blocks (a lock, a channel, sleeping, I/O) or computes for too long in one go; wait with the futures of workflow::Context, and do such work in activities"
+            .to_owned(),
+        "Deadlock",
+    )
 }
 
 /// A failure of a workflow task that the worker itself finds.
@@ -244,13 +335,15 @@ impl Run {
 struct Shard {
     environment: Arc<HostEnvironment>,
     runs: Cache<Run>,
+    state: Arc<ThreadState>,
 }
 
 impl Shard {
-    fn new(environment: Arc<HostEnvironment>, capacity: usize) -> Self {
+    fn new(environment: Arc<HostEnvironment>, capacity: usize, state: Arc<ThreadState>) -> Self {
         Self {
             environment,
             runs: Cache::new(capacity),
+            state,
         }
     }
 
@@ -300,6 +393,7 @@ impl Shard {
             run.task_timeout = task_timeout(&task).unwrap_or(run.task_timeout);
             give_up(run.host.take());
             let environment = Arc::clone(&self.environment);
+            self.state.enter(&run_id);
             match caught(|| WorkflowHost::start(&environment, *task)) {
                 Ok(host) => run.host = Some(host),
                 Err(failure) => return send(reply, Step::Failed(failure)),
@@ -317,7 +411,7 @@ impl Shard {
 
     fn step(
         &mut self,
-        run_id: &str,
+        run_id: &Arc<str>,
         reply: oneshot::Sender<Step>,
         act: impl FnOnce(&mut WorkflowHost) -> Result<Drive, TaskFailure>,
     ) {
@@ -327,6 +421,7 @@ impl Shard {
         let Some(host) = &mut run.host else {
             return send(reply, Step::WholeHistory);
         };
+        self.state.enter(run_id);
         let step = match caught(|| act(host)) {
             Ok(Drive::NeedsHistory) => Step::NextPage,
             Ok(Drive::LocalActivities(requests)) => Step::LocalActivities {
@@ -365,6 +460,13 @@ impl Shard {
         } else {
             self.runs.remove(run_id);
         }
+    }
+}
+
+impl ThreadState {
+    /// The code of this run is about to run.
+    fn enter(&self, run_id: &Arc<str>) {
+        *self.run_id.lock() = Some(Arc::clone(run_id));
     }
 }
 
@@ -408,3 +510,7 @@ impl WholeHistory for WorkflowTask {
         self.events.first().is_some_and(|event| event.event_id == 1)
     }
 }
+
+#[cfg(test)]
+#[path = "shard_tests.rs"]
+mod tests;

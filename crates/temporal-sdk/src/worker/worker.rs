@@ -10,8 +10,10 @@ use super::{RunningWorker, ShutdownHandle, WorkerBuilder, WorkerError};
 use crate::activity::Latch;
 use crate::workflow::host::HostEnvironment;
 use crate::workflow::registry::WorkflowRegistry;
+use futures_util::FutureExt as _;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 use temporal_client::Client;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -99,11 +101,13 @@ impl Worker {
             identity = shared.identity,
             "worker starts"
         );
+        let mut no_more_threads = std::pin::pin!(watch_for_deadlocks(&shared).fuse());
         let result = loop {
             tokio::select! {
                 biased;
                 () = shared.shutdown.wait() => break Ok(()),
                 Some(error) = fatal_errors.recv() => break Err(error),
+                error = &mut no_more_threads => break Err(error),
                 // A poller that met an error that does not pass has said so; one that panicked has not.
                 Some(ended) = pollers.join_next() => {
                     if let Err(panic) = ended {
@@ -115,7 +119,11 @@ impl Worker {
         if let Err(error) = &result {
             tracing::error!(task_queue = shared.task_queue, %error, "worker ends");
         }
-        finish(&shared, pollers).await;
+        tokio::select! {
+            () = finish(&shared, pollers) => {}
+            // The tasks of blocked code would never end.
+            _ = &mut no_more_threads => {}
+        }
         tracing::info!(task_queue = shared.task_queue, "worker has ended");
         result
     }
@@ -211,6 +219,20 @@ fn poll_workflows(shared: &Arc<Shared>, pollers: &mut JoinSet<()>) {
     if let Some(queue) = sticky_queue {
         for _ in 0..shared.options.sticky_pollers.min(slots - normal) {
             pollers.spawn(poll_workflow_tasks(Arc::clone(shared), queue.clone()));
+        }
+    }
+}
+
+/// Looks after workflow code that does not give its thread back. Ends only if there are no more threads.
+async fn watch_for_deadlocks(shared: &Shared) -> WorkerError {
+    let Some(timeout) = shared.options.deadlock_timeout else {
+        return std::future::pending().await;
+    };
+    let interval = (timeout / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    loop {
+        tokio::time::sleep(interval).await;
+        if let Err(error) = shared.shards.give_up_blocked(timeout) {
+            return error.into();
         }
     }
 }

@@ -5,7 +5,7 @@
 )]
 
 use super::local_activities::{Caller, LocalActivities};
-use super::shard::{RunLease, Step, task_failure};
+use super::shard::{RunLease, Step, deadlock, task_failure};
 use super::shared::Shared;
 use super::{activity_task, codec};
 use crate::workflow::host::TaskFailure;
@@ -46,6 +46,7 @@ async fn one(worker: &Arc<Shared>, mut polled: PollWorkflowTaskQueueResponse) ->
     let mut lease = worker.shards.run(&ticket.execution.run_id);
     let cached = !begins_history(&task);
     let ended = match decoded {
+        Ok(()) if worker.shards.is_blocked(&ticket.execution.run_id) => Ended::Failed(deadlock()),
         Ok(()) => drive(worker, &ticket, &mut lease, task, pages).await,
         Err(error) => Ended::Failed(codec_failure(&error)),
     };
@@ -135,6 +136,7 @@ async fn drive(
                 return Ended::Finished(outcome);
             }
             Step::Failed(failure) => return Ended::Failed(failure),
+            Step::ThreadLost => return Ended::Abandoned,
         };
     }
 }

@@ -1,6 +1,7 @@
 //! One run of a workflow on a worker's thread: the core's state machines with the workflow's code on top.
 
 use crate::panic;
+use crate::worker::watchdog::watched;
 use crate::workflow::dispatch;
 use crate::workflow::error::Error;
 use crate::workflow::info::{Info, TaskIdentity};
@@ -196,7 +197,7 @@ impl WorkflowHost {
         let replaying = run.core().is_replaying();
         let guarded = || {
             let _driving = run.executor.drive();
-            panic::catch(|| misuse::catch(|| code(run)))
+            watched(|| panic::catch(|| misuse::catch(|| code(run))))
         };
         let caught = if replaying {
             tracing::dispatcher::with_default(&tracing::Dispatch::none(), guarded)
