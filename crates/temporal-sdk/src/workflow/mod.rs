@@ -29,6 +29,7 @@ mod scope;
 mod select;
 mod spawn;
 mod start;
+pub mod sync;
 mod timer;
 
 pub use crate::raw_values::RawValues;

@@ -7,3 +7,4 @@ mod greeting;
 mod order;
 mod programs;
 mod server;
+mod sync;

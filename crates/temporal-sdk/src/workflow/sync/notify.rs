@@ -1,0 +1,113 @@
+//! Waking others.
+
+use super::waiters::{Place, Waiters};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// Wakes tasks of a workflow that wait, in the order of asking. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Notify(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// A notification that nobody waited for.
+    stored: Cell<bool>,
+    waiters: RefCell<Waiters<()>>,
+}
+
+impl Notify {
+    /// Nobody waits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Wakes the one that waits longest; when nobody waits, the next that would.
+    pub fn notify_one(&self) {
+        let waker = self.0.waiters.borrow_mut().serve();
+        match waker {
+            Some(waker) => waker.wake(),
+            None => self.0.stored.set(true),
+        }
+    }
+
+    /// Wakes all that wait now.
+    pub fn notify_waiters(&self) {
+        loop {
+            let waker = self.0.waiters.borrow_mut().serve();
+            match waker {
+                Some(waker) => waker.wake(),
+                None => break,
+            }
+        }
+    }
+
+    /// Waits for a notification. Waiting begins when the future is first polled.
+    pub fn notified(&self) -> Notified {
+        Notified {
+            notify: self.clone(),
+            place: None,
+        }
+    }
+}
+
+impl fmt::Debug for Notify {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Notify")
+            .field("stored", &self.0.stored.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits for a notification: [`Notify::notified`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Notified {
+    notify: Notify,
+    place: Option<Place>,
+}
+
+impl Future for Notified {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        match self.place {
+            None => {
+                if self.notify.0.stored.take() {
+                    return Poll::Ready(());
+                }
+                let place = self.notify.0.waiters.borrow_mut().join((), context);
+                self.place = Some(place);
+                Poll::Pending
+            }
+            Some(place) => {
+                if self.notify.0.waiters.borrow_mut().waits(place, context) {
+                    return Poll::Pending;
+                }
+                self.place = None;
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for Notified {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take()
+            && !self.notify.0.waiters.borrow_mut().leave(place)
+        {
+            // It was notified and never polled again: the notification goes on.
+            self.notify.notify_one();
+        }
+    }
+}
+
+impl fmt::Debug for Notified {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Notified").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! Waiting for the end of several tasks.
+
+use super::waiters::{Place, Waiters};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::task::Poll;
+
+/// Waits until all its members are dropped. Clones are the same group.
+///
+/// ```
+/// use temporal_sdk::workflow::{self, sync::WaitGroup};
+///
+/// # async fn example(ctx: &workflow::Context) {
+/// let group = WaitGroup::new();
+/// for _ in 0..3 {
+///     let member = group.member();
+///     ctx.spawn(async move {
+///         let _member = member;
+///         // … work …
+///     })
+///     .detach();
+/// }
+/// group.wait().await;
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct WaitGroup(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    members: Cell<usize>,
+    waiters: RefCell<Waiters<()>>,
+}
+
+impl WaitGroup {
+    /// A group without members.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more member.
+    pub fn member(&self) -> WaitGroupMember {
+        self.0.members.set(self.0.members.get() + 1);
+        WaitGroupMember(Rc::clone(&self.0))
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.0.members.get()
+    }
+
+    /// Waits until there is no member.
+    pub async fn wait(&self) {
+        let mut waiting = Waiting {
+            inner: &self.0,
+            place: None,
+        };
+        std::future::poll_fn(|context| {
+            if waiting.inner.members.get() == 0 {
+                return Poll::Ready(());
+            }
+            let mut waiters = waiting.inner.waiters.borrow_mut();
+            let still = waiting.place.is_some_and(|place| waiters.waits(place, context));
+            if !still {
+                waiting.place = Some(waiters.join((), context));
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+struct Waiting<'a> {
+    inner: &'a Inner,
+    place: Option<Place>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.inner.waiters.borrow_mut().leave(place);
+        }
+    }
+}
+
+impl fmt::Debug for WaitGroup {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("WaitGroup")
+            .field("members", &self.members())
+            .finish()
+    }
+}
+
+/// A member of a [`WaitGroup`]; dropping it leaves the group.
+#[must_use = "dropping a member leaves the group"]
+pub struct WaitGroupMember(Rc<Inner>);
+
+impl Drop for WaitGroupMember {
+    fn drop(&mut self) {
+        self.0.members.set(self.0.members.get() - 1);
+        if self.0.members.get() == 0 {
+            loop {
+                let waker = self.0.waiters.borrow_mut().serve();
+                match waker {
+                    Some(waker) => waker.wake(),
+                    None => break,
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for WaitGroupMember {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("WaitGroupMember").finish_non_exhaustive()
+    }
+}
