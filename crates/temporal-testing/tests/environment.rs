@@ -43,6 +43,7 @@ impl Shared {
     }
 }
 
+/// S163, S165, S166.
 #[tokio::test]
 async fn a_running_activity_is_cancelled() {
     let mut env = ActivityEnvironment::new();
@@ -69,6 +70,7 @@ async fn a_running_activity_is_cancelled() {
     );
 }
 
+/// S155, S167.
 #[tokio::test]
 async fn a_blocking_activity_learns_of_the_workers_end() {
     let env = ActivityEnvironment::new();
@@ -77,6 +79,7 @@ async fn a_blocking_activity_learns_of_the_workers_end() {
     assert!(!ActivityEnvironment::new().run(blocks, 0u64).await.unwrap());
 }
 
+/// S159, S164.
 #[tokio::test]
 async fn info_and_heartbeat_details_are_set() {
     let mut env = ActivityEnvironment::new();
@@ -132,6 +135,7 @@ impl SayHello {
     }
 }
 
+/// S111, S112, S114, S117.
 #[tokio::test]
 async fn a_workflow_that_waits_a_day_is_done_at_once() {
     let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
@@ -156,6 +160,7 @@ async fn a_workflow_that_waits_a_day_is_done_at_once() {
     env.shutdown().await;
 }
 
+/// S115.
 #[tokio::test]
 async fn time_stands_still_between_results() {
     let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
@@ -194,6 +199,7 @@ async fn time_stands_still_between_results() {
         .unwrap();
 }
 
+/// S116.
 #[tokio::test]
 async fn skipping_can_be_turned_off_for_a_while() {
     let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
@@ -218,6 +224,7 @@ async fn skipping_can_be_turned_off_for_a_while() {
         .unwrap();
 }
 
+/// S118.
 #[tokio::test]
 async fn an_environment_in_real_time() {
     let env = WorkflowEnvironment::start_local().await.unwrap();

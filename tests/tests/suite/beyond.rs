@@ -104,7 +104,10 @@ fn p17_p19_search_attributes_list_and_count() {
                 }
             };
             assert_eq!(
-                found.iter().map(|workflow| workflow.id()).collect::<Vec<_>>(),
+                found
+                    .iter()
+                    .map(temporal_sdk::client::WorkflowExecution::id)
+                    .collect::<Vec<_>>(),
                 [env.id("attributed")]
             );
             assert_eq!(client.count_workflows(&query).await?.count, 1);
