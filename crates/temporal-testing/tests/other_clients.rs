@@ -4,6 +4,7 @@
 //! `temporal` program (`TEMPORAL_CLI`, or `temporal` on `PATH`); a test that misses its program says so and passes.
 #![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used, reason = "a test ends where its helpers fail")]
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

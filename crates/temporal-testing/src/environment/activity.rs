@@ -23,7 +23,7 @@ use temporal_sdk::activity::{self, Activity, CancellationReason, Context, Contro
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let mut env = ActivityEnvironment::new();
 /// env.info.attempt = 3;
 /// env.on_heartbeat(|details| assert_eq!(details.len(), 1));
