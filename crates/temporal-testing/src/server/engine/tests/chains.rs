@@ -71,7 +71,7 @@ fn an_update_that_came_too_late_goes_on_in_the_next_run() {
     let task = t.poll();
     assert_eq!(task.messages.len(), 1);
     t.complete_with(&task, vec![], |request| {
-        request.messages = vec![updates::accept("u"), updates::respond("u")]
+        request.messages = vec![updates::accept("u"), updates::respond("u")];
     })
     .unwrap();
     assert!(t.take(rpc::UpdateWorkflowExecution, call).unwrap().is_ok());

@@ -214,7 +214,7 @@ fn activities_go_out_by_priority() {
             it.priority = Some(Priority {
                 priority_key,
                 ..Priority::default()
-            })
+            });
         })
     };
     t.begun("wf", vec![with("low", 5), with("default", 0), with("high", 1)]);

@@ -140,7 +140,7 @@ fn update_with_start_starts_and_updates() {
     let task = t.poll();
     let id = task.messages[0].protocol_instance_id.clone();
     t.complete_with(&task, vec![], |request| {
-        request.messages = vec![updates::accept(&id), updates::respond(&id)]
+        request.messages = vec![updates::accept(&id), updates::respond(&id)];
     })
     .unwrap();
     let responses = t.take(rpc::ExecuteMultiOperation, call).unwrap().unwrap().responses;
