@@ -7,6 +7,7 @@ use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 use support::{QUEUE, Server, eventually};
+use temporal_client::data::Proto;
 use temporal_client::definition::*;
 use temporal_client::failure::{ApplicationError, Failure, RetryState};
 use temporal_client::protos::api::history::v1::history_event::Attributes;
@@ -82,6 +83,18 @@ async fn s1_s4_s6_s8_s9_s66_starts_and_results() {
     assert_eq!(handle.result().await.unwrap(), order(&["a", "3 bytes None"]));
     let untyped: WorkflowHandle<Untyped<serde_json::Value>> = client.workflow_handle("echo");
     assert_eq!(untyped.result().await.unwrap()["id"], 7);
+
+    // S19, S20: the Python SDK reads our protobuf, and we its.
+    let message = protos::api::common::v1::WorkflowExecution {
+        workflow_id: "w".into(),
+        run_id: "r".into(),
+    };
+    let echo = workflow_named::<Proto<protos::api::common::v1::WorkflowExecution>>("EchoProto");
+    let back = client
+        .execute_workflow(echo, Proto(message), options("proto"))
+        .await
+        .unwrap();
+    assert_eq!((back.workflow_id.as_str(), back.run_id.as_str()), ("w", "r!"));
 
     let nothing = workflow_named::<()>("Nothing");
     client

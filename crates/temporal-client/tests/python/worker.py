@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Optional
 
 from temporalio import activity, workflow
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.client import Client
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
@@ -46,6 +47,14 @@ class Echo:
     async def run(self, order: Order, count: int, data: bytes, nothing: Optional[str] = None) -> Order:
         order.lines.append(f"{count} {data.decode()} {nothing}")
         return order
+
+
+@workflow.defn
+class EchoProto:
+    @workflow.run
+    async def run(self, message: WorkflowExecution) -> WorkflowExecution:
+        message.run_id += "!"
+        return message
 
 
 @workflow.defn
@@ -139,7 +148,7 @@ async def main() -> None:
     worker = Worker(
         client,
         task_queue=sys.argv[2],
-        workflows=[SayHello, Echo, Nothing, Fails, Counts, Greeting, Approval],
+        workflows=[SayHello, Echo, EchoProto, Nothing, Fails, Counts, Greeting, Approval],
         activities=[decline, approval],
     )
     async with worker:
