@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::{self, Poll};
 use std::time::Duration;
 use temporal_client::data::{FromPayload, ToPayload};
-use temporal_client::definition::{EncodeParams as _, One};
+use temporal_client::definition::One;
 use temporal_client::failure::Failure;
 use temporal_core::{CancellationType, NexusSeq, Resolution, ScheduleNexus};
 use temporal_protos::api::failure::v1::Failure as FailureMessage;

@@ -3,7 +3,6 @@
 use super::waiters::{Place, Waiters};
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::Future;
 use std::rc::Rc;
 use std::task::Poll;
 
