@@ -144,7 +144,7 @@ fn a_day_is_skipped(bencher: Bencher<'_, '_>) {
         world
             .runtime
             .block_on(client.execute_workflow(WaitADay::run, (), id()))
-            .unwrap()
+            .unwrap();
     });
 }
 
