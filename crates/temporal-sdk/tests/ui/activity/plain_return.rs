@@ -1,0 +1,8 @@
+use temporal_sdk::activity;
+
+#[activity]
+async fn count(words: Vec<String>) -> usize {
+    words.len()
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use temporal_sdk::activity;
+
+#[activity(nmae = "greet")]
+async fn greet(name: String) -> activity::Result<String> {
+    Ok(name)
+}
+
+fn main() {}
