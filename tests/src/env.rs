@@ -18,6 +18,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// How long a test may take, unless `TEMPORAL_TEST_DEADLINE` says otherwise, in seconds.
 const DEADLINE: Duration = Duration::from_secs(90);
 
+/// How often a test's worker sends heartbeats at most.
+const HEARTBEATS: Duration = Duration::from_millis(200);
+
 /// What a test has of its own.
 #[derive(Debug, Clone)]
 pub struct Env {
@@ -209,7 +212,8 @@ impl Env {
 
     /// A worker on the test's task queue, to be given workflows and activities.
     pub fn worker(&self) -> WorkerBuilder {
-        Worker::builder(&self.client, self.task_queue())
+        // Heartbeats go out soon, whatever their timeout: cancellation comes with the answer.
+        Worker::builder(&self.client, self.task_queue()).max_heartbeat_throttle_interval(HEARTBEATS)
     }
 
     /// The events of the newest run of the workflow.

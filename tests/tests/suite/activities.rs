@@ -619,7 +619,7 @@ impl CancelsActivity {
     #[run]
     async fn run(&self, ctx: &workflow::Context, name: String) -> workflow::Result<String> {
         let options = quick()
-            .heartbeat_timeout(Duration::from_secs(3))
+            .heartbeat_timeout(MINUTE)
             .cancellation_type(workflow::CancellationType::WaitCancellationCompleted);
         let handle = ctx.start_activity(activity::named::<String>(name), (), options);
         ctx.wait_condition(|| self.cancel.get()).await?;

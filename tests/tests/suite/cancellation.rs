@@ -222,7 +222,7 @@ impl Ends {
             "condition" => ctx.wait_condition(|| false).await.is_err(),
             "activity" => {
                 let options = quick()
-                    .heartbeat_timeout(Duration::from_secs(1))
+                    .heartbeat_timeout(MINUTE)
                     .cancellation_type(wait);
                 ctx.execute_activity(until_cancelled, (), options)
                     .await
@@ -347,7 +347,7 @@ pub(crate) async fn does_not_wait(ctx: &workflow::Context, abandon: bool) -> wor
         CancellationType::TryCancel
     };
     let options = quick()
-        .heartbeat_timeout(Duration::from_secs(1))
+        .heartbeat_timeout(MINUTE)
         .cancellation_type(kind);
     let activity = ctx.start_activity(until_cancelled, (), options);
     ctx.sleep(Duration::from_millis(50)).await?;

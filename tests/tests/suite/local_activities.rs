@@ -132,7 +132,7 @@ async fn slow(ctx: &activity::Context, millis: u64) -> activity::Result<u64> {
 
 #[workflow]
 pub(crate) async fn outlasts_its_task(ctx: &workflow::Context) -> workflow::Result<u64> {
-    Ok(ctx.execute_local_activity(slow, 3000_u64, quick_local()).await?)
+    Ok(ctx.execute_local_activity(slow, 6000_u64, quick_local()).await?)
 }
 
 /// S72: a local activity that outlasts the workflow task keeps it alive by heartbeats.
@@ -140,10 +140,10 @@ pub(crate) async fn outlasts_its_task(ctx: &workflow::Context) -> workflow::Resu
 fn s72_a_long_local_activity_keeps_its_task_alive() {
     run(async |env| {
         env.serve(env.worker().workflow::<outlasts_its_task>().activity(slow), async {
-            let options = env.options("long").task_timeout(Duration::from_secs(2));
+            let options = env.options("long").task_timeout(Duration::from_secs(5));
             assert_eq!(
                 env.client().execute_workflow(outlasts_its_task, (), options).await?,
-                3000
+                6000
             );
             let events = env.events(&env.id("long")).await?;
             assert_eq!(count(&events, EventType::WorkflowTaskTimedOut), 0);
