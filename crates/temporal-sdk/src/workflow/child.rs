@@ -256,6 +256,7 @@ impl<W> ChildWorkflowHandle<W> {
     }
 
     /// Signals the child. The future ends once the signal is delivered.
+    #[track_caller]
     pub fn signal<S: SignalRef<W>>(&self, signal: S, input: impl IntoInput<S::Params>) -> SignalExternalWorkflow
     where
         S::Params: EncodeParams,

@@ -5,6 +5,7 @@ use crate::workflow::error::WaitError;
 use crate::workflow::timer::Sleep;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{self, Poll, Waker};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use temporal_client::failure::CancelledError;
 pub struct WaitCondition<P> {
     context: Context,
     predicate: P,
+    started_at: &'static Location<'static>,
     registered: Option<Registered>,
 }
 
@@ -28,10 +30,12 @@ struct Registered {
 impl<P> Unpin for WaitCondition<P> {}
 
 impl<P: FnMut() -> bool> WaitCondition<P> {
+    #[track_caller]
     pub(crate) fn new(context: Context, predicate: P) -> Self {
         Self {
             context,
             predicate,
+            started_at: Location::caller(),
             registered: None,
         }
     }
@@ -72,7 +76,7 @@ impl<P: FnMut() -> bool> WaitCondition<P> {
             }
             None => {
                 self.registered = Some(Registered {
-                    condition: run.executor.register_condition(waker.clone()),
+                    condition: run.executor.register_condition(waker.clone(), self.started_at),
                     scope_member: scope.add_waiter(waker.clone()),
                     waker: waker.clone(),
                 });

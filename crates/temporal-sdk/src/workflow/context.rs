@@ -103,6 +103,7 @@ impl Context {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn execute_activity<A: ActivityRef>(
         &self,
         activity: A,
@@ -116,6 +117,7 @@ impl Context {
     }
 
     /// Starts an activity. The same as [`execute_activity`](Self::execute_activity), for code that keeps the handle.
+    #[track_caller]
     pub fn start_activity<A: ActivityRef>(
         &self,
         activity: A,
@@ -136,17 +138,18 @@ impl Context {
             &mut command.header,
         );
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
-        let run = &self.run;
+        let (run, started_at) = (&self.run, Location::caller());
         let operation = self.operation("start_activity", cancelled_resolution, || {
             let seq = run.command("start_activity", |core| core.schedule_activity(command))?;
             let id = OperationId::Activity(seq);
-            Some((id, run.activities.insert(seq.0, Some(self.member(id)))))
+            Some((id, run.activities.insert_at(seq.0, Some(self.member(id)), started_at)))
         });
         ActivityHandle::new(operation, self, name)
     }
 
     /// Runs a local activity: in this worker, without a task of its own. Its result, or how it failed, comes when the
     /// handle is awaited.
+    #[track_caller]
     pub fn execute_local_activity<A: ActivityRef>(
         &self,
         activity: A,
@@ -161,6 +164,7 @@ impl Context {
 
     /// Starts a local activity. The same as [`execute_local_activity`](Self::execute_local_activity), for code that keeps
     /// the handle.
+    #[track_caller]
     pub fn start_local_activity<A: ActivityRef>(
         &self,
         activity: A,
@@ -181,11 +185,14 @@ impl Context {
             &mut command.header,
         );
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
-        let run = &self.run;
+        let (run, started_at) = (&self.run, Location::caller());
         let operation = self.operation("start_local_activity", cancelled_resolution, || {
             let seq = run.command("start_local_activity", |core| run.local_retries.schedule(core, command))?;
             let id = OperationId::LocalActivity(seq);
-            Some((id, run.local_activities.insert(seq.0, Some(self.member(id)))))
+            Some((
+                id,
+                run.local_activities.insert_at(seq.0, Some(self.member(id)), started_at),
+            ))
         });
         ActivityHandle::new(operation, self, name)
     }
@@ -193,6 +200,7 @@ impl Context {
     // ---- children and other workflows
 
     /// Runs a child workflow from its start to its end.
+    #[track_caller]
     pub fn execute_child_workflow<R: WorkflowRef>(
         &self,
         workflow: R,
@@ -207,6 +215,7 @@ impl Context {
 
     /// Starts a child workflow. Awaiting it gives a [`ChildWorkflowHandle`](super::ChildWorkflowHandle) once the server
     /// started it.
+    #[track_caller]
     pub fn start_child_workflow<R: WorkflowRef>(
         &self,
         workflow: R,
@@ -234,13 +243,13 @@ impl Context {
         command.memo = self.encode_memo(&options.memo, what);
         command.user_metadata = self.metadata(options.static_summary.as_ref(), options.static_details.as_ref());
         let workflow_id = command.workflow_id.clone();
-        let run = &self.run;
+        let (run, started_at) = (&self.run, Location::caller());
         let mut started = None;
         let start = self.operation("start_child_workflow", ChildStart::Cancelled, || {
             let seq = run.command("start_child_workflow", |core| core.start_child(command))?;
             let id = OperationId::Child(seq);
-            started = Some((seq, run.children.insert(seq.0, Some(self.member(id)))));
-            Some((id, run.child_starts.insert(seq.0, None)))
+            started = Some((seq, run.children.insert_at(seq.0, Some(self.member(id)), started_at)));
+            Some((id, run.child_starts.insert_at(seq.0, None, started_at)))
         });
         let (seq, end) = started.map_or((ChildSeq(0), None), |(seq, end)| (seq, Some(end)));
         StartChildWorkflow::new(self, seq, start, end, workflow_id, workflow_type)
@@ -252,6 +261,7 @@ impl Context {
         ExternalWorkflowHandle::new(self, workflow_id.into())
     }
 
+    #[track_caller]
     pub(crate) fn signal_target<P: EncodeParams>(
         &self,
         target: ExternalTarget,
@@ -265,24 +275,28 @@ impl Context {
             header: BTreeMap::new(),
         };
         self.intercept(OutgoingKind::Signal, name, &mut command.arguments, &mut command.header);
-        let run = &self.run;
+        let (run, started_at) = (&self.run, Location::caller());
         let operation = self.operation("signal of another workflow", Err, || {
             let seq = run.command("signal of another workflow", |core| core.signal_external(command))?;
             let id = OperationId::SignalExternal(seq);
-            Some((id, run.external_signals.insert(seq.0, Some(self.member(id)))))
+            Some((
+                id,
+                run.external_signals.insert_at(seq.0, Some(self.member(id)), started_at),
+            ))
         });
         SignalExternalWorkflow::new(self, operation)
     }
 
+    #[track_caller]
     pub(crate) fn cancel_target(&self, target: ExternalTarget, reason: &str) -> CancelExternalWorkflow {
-        let run = &self.run;
+        let (run, started_at) = (&self.run, Location::caller());
         let operation = self.operation("cancel of another workflow", Err, || {
             let seq = run.command("cancel of another workflow", |core| {
                 core.cancel_external(target, reason)
             })?;
             Some((
                 OperationId::CancelExternal(seq),
-                run.external_cancels.insert(seq.0, None),
+                run.external_cancels.insert_at(seq.0, None, started_at),
             ))
         });
         CancelExternalWorkflow::new(self, operation)
@@ -291,33 +305,37 @@ impl Context {
     // ---- time and conditions
 
     /// Waits for `duration` of workflow time: a durable timer, which survives the worker.
+    #[track_caller]
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.start_timer(duration)
     }
 
     /// Waits until the workflow's clock shows `time`; not at all when it is past.
+    #[track_caller]
     pub fn sleep_until(&self, time: SystemTime) -> Sleep {
         self.start_timer(time.duration_since(self.now()).unwrap_or_default())
     }
 
     /// Starts a durable timer, with a summary.
+    #[track_caller]
     pub fn start_timer(&self, options: impl Into<TimerOptions>) -> Sleep {
         let TimerOptions { duration, summary } = options.into();
         let command = StartTimer {
             duration,
             user_metadata: self.metadata(summary.as_ref(), None),
         };
-        let run = &self.run;
+        let (run, started_at) = (&self.run, Location::caller());
         let cancelled = |failure: FailureMessage| Err(CancelledError::new(failure.message));
         let operation = self.operation("sleep", cancelled, || {
             let seq = run.command("sleep", |core| core.start_timer(command))?;
             let id = OperationId::Timer(seq);
-            Some((id, run.timers.insert(seq.0, Some(self.member(id)))))
+            Some((id, run.timers.insert_at(seq.0, Some(self.member(id)), started_at)))
         });
         Sleep::new(operation)
     }
 
     /// Gives a future `duration` of workflow time. The timer starts now; when it fires first, the future is dropped.
+    #[track_caller]
     pub fn timeout<F: Future>(&self, duration: Duration, future: F) -> Timeout<F> {
         Timeout::new(self, duration, future)
     }
@@ -333,6 +351,7 @@ impl Context {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn wait_condition<P: FnMut() -> bool>(&self, predicate: P) -> WaitCondition<P> {
         WaitCondition::new(self.clone(), predicate)
     }

@@ -9,6 +9,7 @@ use crate::workflow::interceptor::{Call, Interceptor, Next};
 use crate::workflow::metadata;
 use crate::workflow::misuse;
 use crate::workflow::run::{Phase, Run};
+use crate::workflow::stack_trace;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -248,6 +249,9 @@ fn answer(run: &Run, mut call: Call) -> Result<Payload> {
     if call.name() == metadata::QUERY {
         return Ok(metadata::answer(run, &subject.entry));
     }
+    if call.name() == stack_trace::QUERY {
+        return stack_trace::answer(run);
+    }
     in_phase(run, Phase::Query, || {
         for interceptor in &run.environment.interceptors {
             interceptor.query(&mut call)?;
@@ -255,7 +259,7 @@ fn answer(run: &Run, mut call: Call) -> Result<Payload> {
         let (context, name) = (call.context().clone(), call.name().to_owned());
         let Some(found) = Found::find(&run.handlers.added_queries, &subject.entry.queries, &name) else {
             let mut known = run.handlers.added_queries.names();
-            known.push(metadata::QUERY.to_owned());
+            known.extend([metadata::QUERY.to_owned(), stack_trace::QUERY.to_owned()]);
             return Err(unknown(
                 "query",
                 &name,

@@ -4,6 +4,7 @@
 //! on the thread that drives the run, and only while it does. Any other wake comes from something outside the
 //! workflow (a runtime, a thread, a timer that is not Temporal's) and is kept for the host to fail the task with.
 
+use crate::workflow::operation::Wait;
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -123,12 +124,21 @@ struct Task {
     shared: Arc<TaskWaker>,
 }
 
+/// A condition that a task waits for.
+struct Condition {
+    waker: Waker,
+    task: Option<TaskId>,
+    started_at: &'static Location<'static>,
+}
+
 /// The tasks of one run.
 pub(crate) struct Executor {
     queue: Arc<WakeQueue>,
     tasks: RefCell<BTreeMap<TaskId, Rc<Task>>>,
     next_task: Cell<TaskId>,
-    conditions: RefCell<BTreeMap<u64, Waker>>,
+    /// The task that is being polled.
+    current: Cell<Option<TaskId>>,
+    conditions: RefCell<BTreeMap<u64, Condition>>,
     next_condition: Cell<u64>,
     /// Whether the poll under way changed something that a condition may see.
     progress: Cell<bool>,
@@ -155,6 +165,7 @@ impl Executor {
             }),
             tasks: RefCell::default(),
             next_task: Cell::new(0),
+            current: Cell::new(None),
             conditions: RefCell::default(),
             next_condition: Cell::new(0),
             progress: Cell::new(false),
@@ -240,7 +251,10 @@ impl Executor {
         let mut progress = true;
         while progress && !self.conditions.borrow().is_empty() {
             self.queue.looking.store(true, Ordering::Relaxed);
-            self.conditions.borrow().values().for_each(Waker::wake_by_ref);
+            self.conditions
+                .borrow()
+                .values()
+                .for_each(|condition| condition.waker.wake_by_ref());
             self.queue.looking.store(false, Ordering::Relaxed);
             progress = self.drain();
         }
@@ -269,11 +283,13 @@ impl Executor {
             Err(_) => return false,
         };
         self.progress.set(woken);
+        self.current.set(Some(id));
         let done = {
             let mut slot = task.future.borrow_mut();
             let Some(future) = slot.as_mut() else { return false };
             future.as_mut().poll(&mut Context::from_waker(&task.waker)).is_ready()
         };
+        self.current.set(None);
         let aborted = task.shared.state.load(Ordering::Acquire) == GONE;
         if done || aborted {
             self.progress.set(true);
@@ -291,17 +307,44 @@ impl Executor {
     }
 
     /// Registers a condition: its waker is called whenever it has to be looked at again.
-    pub(crate) fn register_condition(&self, waker: Waker) -> u64 {
+    pub(crate) fn register_condition(&self, waker: Waker, started_at: &'static Location<'static>) -> u64 {
         let id = self.next_condition.get();
         self.next_condition.set(id + 1);
-        self.conditions.borrow_mut().insert(id, waker);
+        let condition = Condition {
+            waker,
+            task: self.current(),
+            started_at,
+        };
+        self.conditions.borrow_mut().insert(id, condition);
         id
     }
 
     /// Replaces a condition's waker.
     pub(crate) fn update_condition(&self, id: u64, waker: &Waker) {
         if let Some(registered) = self.conditions.borrow_mut().get_mut(&id) {
-            registered.clone_from(waker);
+            registered.waker.clone_from(waker);
+        }
+    }
+
+    /// The task that is being polled.
+    pub(crate) fn current(&self) -> Option<TaskId> {
+        self.current.get()
+    }
+
+    /// The tasks that are not at their end, in the order in which they were started.
+    pub(crate) fn names(&self) -> Vec<(TaskId, TaskName)> {
+        let tasks = self.tasks.borrow();
+        tasks.iter().map(|(id, task)| (*id, task.shared.name.clone())).collect()
+    }
+
+    /// The conditions that tasks wait for.
+    pub(crate) fn waits(&self, waits: &mut Vec<Wait>) {
+        for condition in self.conditions.borrow().values() {
+            waits.push(Wait {
+                task: condition.task,
+                what: "a condition".to_owned(),
+                started_at: condition.started_at,
+            });
         }
     }
 

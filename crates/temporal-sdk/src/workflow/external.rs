@@ -53,6 +53,7 @@ impl<W> ExternalWorkflowHandle<W> {
     }
 
     /// Signals it. The future ends once the signal is delivered; it fails when there is no such workflow.
+    #[track_caller]
     pub fn signal<S: SignalRef<W>>(&self, signal: S, input: impl IntoInput<S::Params>) -> SignalExternalWorkflow
     where
         S::Params: EncodeParams,
@@ -63,11 +64,13 @@ impl<W> ExternalWorkflowHandle<W> {
     }
 
     /// Asks for its cancellation. The future ends once the request is delivered; it fails when there is no such workflow.
+    #[track_caller]
     pub fn cancel(&self) -> CancelExternalWorkflow {
         self.cancel_with_reason("")
     }
 
     /// Like [`cancel`](Self::cancel), with a reason that the other workflow is told.
+    #[track_caller]
     pub fn cancel_with_reason(&self, reason: &str) -> CancelExternalWorkflow {
         self.context.cancel_target(self.target(), reason)
     }

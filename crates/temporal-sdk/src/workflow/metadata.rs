@@ -2,6 +2,7 @@
 
 use crate::workflow::definition::{HandlerOptions, HandlerTable, WorkflowEntry};
 use crate::workflow::run::Run;
+use crate::workflow::stack_trace;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -14,10 +15,11 @@ pub(crate) const QUERY: &str = "__temporal_workflow_metadata";
 pub(crate) fn answer(run: &Run, entry: &WorkflowEntry) -> Payload {
     let handlers = &run.handlers;
     let mut queries = definitions(&entry.queries, handlers.added_queries.options());
-    queries.insert(
-        0,
+    let built_in = [
+        json!({"name": stack_trace::QUERY, "description": "Tells what each task of the workflow waits for."}),
         json!({"name": QUERY, "description": "Tells what the workflow consists of."}),
-    );
+    ];
+    queries.splice(0..0, built_in);
     let metadata = json!({
         "definition": {
             "type": run.info.workflow_type,

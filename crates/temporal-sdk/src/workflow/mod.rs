@@ -28,6 +28,7 @@ mod run;
 mod scope;
 mod select;
 mod spawn;
+mod stack_trace;
 mod start;
 pub mod sync;
 mod timer;

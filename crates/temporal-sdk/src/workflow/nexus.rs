@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{self, Poll};
@@ -228,6 +229,7 @@ impl<O> fmt::Debug for NexusOperationHandle<O> {
 
 impl Context {
     /// Starts a Nexus operation. Awaiting it gives a [`NexusOperationHandle`] once it is started.
+    #[track_caller]
     pub fn start_nexus_operation<I: ToPayload, O>(
         &self,
         operation: NexusOperation<I, O>,
@@ -241,13 +243,16 @@ impl Context {
         command.operation = operation.operation.into_owned();
         command.input = arguments.into_iter().next();
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
-        let run = self.run();
+        let (run, started_at) = (self.run(), Location::caller());
         let mut started = None;
         let start = self.operation("start_nexus_operation", Err, || {
             let seq = run.command("start_nexus_operation", |core| core.schedule_nexus(command))?;
             let id = OperationId::Nexus(seq);
-            started = Some((seq, run.nexus_operations.insert(seq.0, Some(self.member(id)))));
-            Some((id, run.nexus_starts.insert(seq.0, None)))
+            started = Some((
+                seq,
+                run.nexus_operations.insert_at(seq.0, Some(self.member(id)), started_at),
+            ));
+            Some((id, run.nexus_starts.insert_at(seq.0, None, started_at)))
         });
         let (seq, end) = started.map_or((NexusSeq(0), None), |(seq, end)| (seq, Some(end)));
         StartNexusOperation {
@@ -273,6 +278,7 @@ impl Context {
     ///
     /// # Errors
     /// When the operation fails, or is cancelled.
+    #[track_caller]
     pub fn execute_nexus_operation<I: ToPayload, O: FromPayload>(
         &self,
         operation: NexusOperation<I, O>,

@@ -1,10 +1,12 @@
 //! What workflow code waits for: a slot that the host fills, and the handle that awaits it.
 
+use crate::workflow::executor::TaskId;
 use crate::workflow::run::RunState;
 use crate::workflow::scope::Scope;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use temporal_core::{
@@ -26,6 +28,8 @@ pub(crate) enum OperationId {
 /// Where the end of an operation is put.
 pub(crate) struct Slot<T> {
     state: RefCell<State<T>>,
+    /// The task that polled it last.
+    waiter: Cell<Option<TaskId>>,
 }
 
 enum State<T> {
@@ -38,6 +42,7 @@ impl<T> Slot<T> {
     pub(crate) fn pending() -> Rc<Self> {
         Rc::new(Self {
             state: RefCell::new(State::Pending(None)),
+            waiter: Cell::new(None),
         })
     }
 
@@ -85,6 +90,8 @@ pub(crate) struct Table<T>(RefCell<HashMap<u32, Entry<T>>>);
 struct Entry<T> {
     slot: Rc<Slot<T>>,
     membership: Option<(Scope, u64)>,
+    /// Where workflow code started it.
+    started_at: &'static Location<'static>,
 }
 
 impl<T> Default for Table<T> {
@@ -94,12 +101,18 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
-    /// Adds an operation of a scope.
-    pub(crate) fn insert(&self, number: u32, membership: Option<(Scope, u64)>) -> Rc<Slot<T>> {
+    /// Adds an operation of a scope that was started at a place.
+    pub(crate) fn insert_at(
+        &self,
+        number: u32,
+        membership: Option<(Scope, u64)>,
+        started_at: &'static Location<'static>,
+    ) -> Rc<Slot<T>> {
         let slot = Slot::pending();
         let entry = Entry {
             slot: Rc::clone(&slot),
             membership,
+            started_at,
         };
         self.0.borrow_mut().insert(number, entry);
         slot
@@ -121,6 +134,17 @@ impl<T> Table<T> {
         Some(entry.slot)
     }
 
+    /// What tasks wait for here, by task and number.
+    pub(crate) fn waits(&self, kind: &'static str, waits: &mut Vec<Wait>) {
+        for (number, entry) in self.0.borrow().iter() {
+            waits.push(Wait {
+                task: entry.slot.waiter.get(),
+                what: format!("{kind} {number}"),
+                started_at: entry.started_at,
+            });
+        }
+    }
+
     pub(crate) fn clear(&self) {
         let entries = std::mem::take(&mut *self.0.borrow_mut());
         drop(entries);
@@ -131,6 +155,15 @@ impl<T> fmt::Debug for Table<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} pending", self.0.borrow().len())
     }
+}
+
+/// What a task waits for.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    /// `None` when nobody has polled it yet.
+    pub(crate) task: Option<TaskId>,
+    pub(crate) what: String,
+    pub(crate) started_at: &'static Location<'static>,
 }
 
 /// A started operation: await it, cancel it, drop it (which cancels it), or detach it.
@@ -164,6 +197,9 @@ impl<T> Operation<T> {
     }
 
     pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<T> {
+        if let Some((run, _)) = &self.owner {
+            self.slot.waiter.set(run.executor.current());
+        }
         let poll = self.slot.poll(context);
         if poll.is_ready() {
             self.owner = None;

@@ -91,6 +91,7 @@ pub struct Timeout<F> {
 }
 
 impl<F: Future> Timeout<F> {
+    #[track_caller]
     pub(crate) fn new(context: &Context, duration: Duration, future: F) -> Self {
         Self {
             future: Box::pin(future),

@@ -271,6 +271,7 @@ fn metadata_describes_the_workflow() {
             "definition": {
                 "type": "Described",
                 "queryDefinitions": [
+                    {"name": "__stack_trace", "description": "Tells what each task of the workflow waits for."},
                     {"name": "__temporal_workflow_metadata", "description": "Tells what the workflow consists of."},
                     {"name": "state", "description": "How it goes."},
                     {"name": ""},
@@ -400,4 +401,44 @@ fn interceptors_go_around_everything() {
     assert_eq!(server.query("secret", &()).error_message, "no");
     server.signal("say", &"x".to_owned());
     assert_eq!(server.task().summary(), ["complete \"n+- x+-\""]);
+}
+
+/// Waits for several things.
+#[derive(Default)]
+struct Waiting;
+
+#[workflow]
+impl Waiting {
+    #[run]
+    async fn run(&self, ctx: &Context) -> workflow::Result<()> {
+        let context = ctx.clone();
+        ctx.spawn(async move { context.wait_condition(|| false).await })
+            .detach();
+        let _kept = ctx.sleep(Duration::from_secs(5));
+        let options = workflow::ActivityOptions::start_to_close_timeout(Duration::from_secs(1));
+        ctx.execute_activity(activity_named::<()>("act"), 1, options).await?;
+        Ok(())
+    }
+}
+
+#[test]
+fn the_stack_trace_tells_what_each_task_waits_for() {
+    let mut server = Server::start::<Waiting>(vec![]);
+    server.task();
+    let trace = text(server.query("__stack_trace", &()).answer.as_ref());
+    let trace: String = serde_json::from_str(&trace).unwrap();
+    let place = format!(" at {}", file!());
+    let lines: Vec<_> = trace.lines().map(|line| line.split(&place).next().unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            "the run method",
+            "    waits for activity 1, started",
+            "the task spawned",
+            "    waits for a condition, started",
+            "not awaited yet",
+            "    timer 1, started",
+        ],
+        "{trace}"
+    );
 }

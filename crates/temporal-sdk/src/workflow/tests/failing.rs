@@ -286,7 +286,7 @@ fn unknown_handlers_are_answered_with_the_known_ones() {
     let answer = server.query("nothing", &());
     assert_eq!(
         answer.error_message,
-        "workflow \"Failing\" has no query handler \"nothing\"; it has: __temporal_workflow_metadata, acts, panics, refuses"
+        "workflow \"Failing\" has no query handler \"nothing\"; it has: __stack_trace, __temporal_workflow_metadata, acts, panics, refuses"
     );
     server.update("u2", "change", &7);
     let answers = server.task().answers();

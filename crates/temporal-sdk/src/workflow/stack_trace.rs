@@ -1,0 +1,68 @@
+//! The query that tells what each task of a workflow waits for.
+
+use crate::workflow::error::Error;
+use crate::workflow::operation::Wait;
+use crate::workflow::run::Run;
+use std::fmt::Write as _;
+use temporal_client::data::PayloadConverterExt as _;
+use temporal_protos::api::common::v1::Payload;
+
+/// The query's name.
+pub(crate) const QUERY: &str = "__stack_trace";
+
+pub(crate) fn answer(run: &Run) -> Result<Payload, Error> {
+    let converter = run.environment.converter.payload_converter();
+    converter.encode(&text(run)).map_err(Error::conversion)
+}
+
+/// Each task that is not at its end, with what it waits for and where that was started.
+fn text(run: &Run) -> String {
+    let waits = waits(run);
+    let mut text = String::new();
+    for (task, name) in run.executor.names() {
+        let _ = writeln!(text, "{name}");
+        let mut known = false;
+        for wait in waits.iter().filter(|wait| wait.task == Some(task)) {
+            known = true;
+            let _ = writeln!(text, "    waits for {}, started at {}", wait.what, wait.started_at);
+        }
+        if !known {
+            let _ = writeln!(text, "    waits for something of its own");
+        }
+    }
+    let unawaited: Vec<&Wait> = waits.iter().filter(|wait| wait.task.is_none()).collect();
+    if !unawaited.is_empty() {
+        let _ = writeln!(text, "not awaited yet");
+    }
+    for wait in unawaited {
+        let _ = writeln!(text, "    {}, started at {}", wait.what, wait.started_at);
+    }
+    text
+}
+
+fn waits(run: &Run) -> Vec<Wait> {
+    let mut waits = Vec::new();
+    run.timers.waits("timer", &mut waits);
+    run.activities.waits("activity", &mut waits);
+    run.local_activities.waits("local activity", &mut waits);
+    run.child_starts.waits("the start of child workflow", &mut waits);
+    // A child that is not started yet has its end here too.
+    let starting: Vec<String> = waits
+        .iter()
+        .filter_map(|wait| {
+            Some(format!(
+                "child workflow {}",
+                wait.what.strip_prefix("the start of child workflow ")?
+            ))
+        })
+        .collect();
+    run.children.waits("child workflow", &mut waits);
+    waits.retain(|wait| !starting.contains(&wait.what));
+    run.external_signals.waits("a signal to another workflow,", &mut waits);
+    run.external_cancels
+        .waits("a request to cancel another workflow,", &mut waits);
+    run.nexus_operations.waits("Nexus operation", &mut waits);
+    run.executor.waits(&mut waits);
+    waits.sort_by(|a, b| (a.started_at, &a.what).cmp(&(b.started_at, &b.what)));
+    waits
+}
