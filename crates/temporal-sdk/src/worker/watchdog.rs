@@ -74,6 +74,8 @@ mod tests {
         let watch = Arc::new(Watch::default());
         let (entered, is_in) = mpsc::channel();
         let (leave, may_leave) = mpsc::channel::<()>();
+        // Before the thread is there: afterwards it may be in already.
+        assert!(!watch.is_blocked());
         let thread = std::thread::spawn({
             let watch = Arc::clone(&watch);
             move || {
@@ -87,7 +89,6 @@ mod tests {
                 assert!(panicked.is_err());
             }
         });
-        assert!(!watch.is_blocked());
         is_in.recv().unwrap();
         assert!(watch.is_blocked());
         leave.send(()).unwrap();
