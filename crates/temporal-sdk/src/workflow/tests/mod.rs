@@ -8,3 +8,4 @@ mod order;
 mod programs;
 mod server;
 mod sync;
+mod versions;
