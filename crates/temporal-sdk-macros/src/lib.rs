@@ -74,6 +74,8 @@ pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `#[workflow(name = "…")]`: the workflow type; by default the type's own name. Likewise `#[signal(name = "…")]` etc.
 /// - `#[workflow(dynamic)]`: takes every workflow type that the worker has no other workflow for, its arguments as
 ///   `RawValues`. `#[signal(dynamic)]`, `#[query(dynamic)]` and `#[update(dynamic)]` take `name: String, arguments: RawValues`.
+/// - `#[workflow(fail_task_on(MyError))]`: errors of these types fail the workflow task, not the workflow.
+///   `#[workflow(fail_workflow_on(panic, nondeterminism))]`: these fail the workflow, not the task.
 /// - `#[signal(unfinished_policy = abandon)]`, and for updates: no warning when the workflow ends while it runs.
 /// - `#[query(description = "…")]` etc.: shown in the workflow's metadata; by default the first paragraph of the
 ///   documentation.

@@ -19,7 +19,7 @@ pub(super) fn expand(options: WorkflowOptions, item: ItemImpl) -> syn::Result<To
     let markers = markers(&block, &name, dynamic_run);
     let methods = methods(&block);
     let definition = definition(&block, &name, dynamic_run);
-    let workflow = workflow(&block, dynamic_run);
+    let workflow = workflow(&block, dynamic_run, &options.failures());
     Ok(quote! {
         #markers
         #methods
@@ -170,7 +170,7 @@ fn definition(block: &Block, name: &syn::LitStr, dynamic_run: bool) -> TokenStre
     }
 }
 
-fn workflow(block: &Block, dynamic_run: bool) -> TokenStream {
+fn workflow(block: &Block, dynamic_run: bool, failures: &TokenStream) -> TokenStream {
     let sdk = sdk();
     let (impl_generics, _, where_clause) = block.item.generics.split_for_impl();
     let self_ty = &block.item.self_ty;
@@ -186,6 +186,7 @@ fn workflow(block: &Block, dynamic_run: bool) -> TokenStream {
             const DYNAMIC: bool = #dynamic_run;
 
             fn register(__registration: &mut #sdk::workflow::Registration<Self>) {
+                #failures
                 #construct
                 #run
                 #(#handlers)*

@@ -3,8 +3,9 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
+use syn::parse::Parse as _;
 use syn::spanned::Spanned;
-use syn::{Attribute, Ident, LitStr};
+use syn::{Attribute, Ident, LitStr, Type};
 
 /// Where the generated code finds the SDK.
 pub(super) fn sdk() -> TokenStream {
@@ -21,6 +22,10 @@ pub(super) fn sdk_at(span: Span) -> TokenStream {
 pub(super) struct WorkflowOptions {
     pub(super) name: Option<LitStr>,
     pub(super) dynamic: Option<Span>,
+    /// Error types that fail the task.
+    pub(super) fail_task_on: Vec<Type>,
+    pub(super) fail_workflow_on_panic: bool,
+    pub(super) fail_workflow_on_nondeterminism: bool,
 }
 
 impl WorkflowOptions {
@@ -33,8 +38,16 @@ impl WorkflowOptions {
             } else if meta.path.is_ident("dynamic") {
                 options.dynamic = Some(meta.path.span());
                 Ok(())
+            } else if meta.path.is_ident("fail_task_on") {
+                let types;
+                syn::parenthesized!(types in meta.input);
+                let types = types.parse_terminated(Type::parse, syn::Token![,])?;
+                options.fail_task_on.extend(types);
+                Ok(())
+            } else if meta.path.is_ident("fail_workflow_on") {
+                meta.parse_nested_meta(|meta| options.fail_workflow_on(&meta))
             } else {
-                Err(meta.error("unknown option: `#[workflow]` takes `name = \"…\"` or `dynamic`"))
+                Err(meta.error("unknown option: `#[workflow]` takes `name = \"…\"` or `dynamic`, `fail_task_on(MyError)` and `fail_workflow_on(panic, nondeterminism)`"))
             }
         });
         syn::parse::Parser::parse2(parser, arguments)?;
@@ -45,6 +58,33 @@ impl WorkflowOptions {
             ));
         }
         Ok(options)
+    }
+
+    fn fail_workflow_on(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+        if meta.path.is_ident("panic") {
+            self.fail_workflow_on_panic = true;
+        } else if meta.path.is_ident("nondeterminism") {
+            self.fail_workflow_on_nondeterminism = true;
+        } else {
+            return Err(meta.error("write `panic` or `nondeterminism`: returned errors fail the workflow anyhow"));
+        }
+        Ok(())
+    }
+
+    /// The statements that tell the registration which errors fail what.
+    pub(super) fn failures(&self) -> TokenStream {
+        let types = &self.fail_task_on;
+        let panic = self
+            .fail_workflow_on_panic
+            .then(|| quote!(__registration.fail_workflow_on_panic();));
+        let nondeterminism = self
+            .fail_workflow_on_nondeterminism
+            .then(|| quote!(__registration.fail_workflow_on_nondeterminism();));
+        quote! {
+            #(__registration.fail_task_on::<#types>();)*
+            #panic
+            #nondeterminism
+        }
     }
 
     /// The registered name; empty for a dynamic workflow.

@@ -206,6 +206,24 @@ impl WorkerBuilder {
         self
     }
 
+    /// Errors of this type fail the workflow task, which is retried until the code is mended, instead of the workflow.
+    pub fn fail_workflow_task_on<E: std::error::Error + Send + Sync + 'static>(mut self) -> Self {
+        self.options.failures.fail_task_on::<E>();
+        self
+    }
+
+    /// A panic of workflow code fails the workflow, instead of the task.
+    pub fn fail_workflow_on_panic(mut self) -> Self {
+        self.options.failures.panic_fails_workflow = true;
+        self
+    }
+
+    /// Workflow code that does not fit the history fails the workflow, instead of the task.
+    pub fn fail_workflow_on_nondeterminism(mut self) -> Self {
+        self.options.failures.nondeterminism_fails_workflow = true;
+        self
+    }
+
     /// Puts code around all workflows. The first interceptor is the outermost.
     pub fn workflow_interceptor(mut self, interceptor: impl workflow::Interceptor) -> Self {
         self.options.workflow_interceptors.push(Arc::new(interceptor));

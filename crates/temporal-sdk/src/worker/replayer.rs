@@ -144,6 +144,7 @@ impl ReplayerBuilder {
                 task_queue: self.task_queue,
                 detect_foreign_wakes: self.detect_foreign_wakes,
                 interceptors: self.interceptors,
+                failures: Default::default(),
             }),
             threads: self.threads,
         })

@@ -54,6 +54,7 @@ fn shards(threads: usize, capacity: usize) -> Shards {
         task_queue: "queue".into(),
         detect_foreign_wakes: true,
         interceptors: Vec::new(),
+        failures: Default::default(),
     };
     Shards::start(&Arc::new(environment), threads, capacity).unwrap()
 }

@@ -176,6 +176,7 @@ impl Worker {
             task_queue: task_queue.clone(),
             detect_foreign_wakes: options.detect_foreign_wakes,
             interceptors: options.workflow_interceptors.clone(),
+            failures: options.failures.clone(),
         });
         let threads = if runs_workflows { options.workflow_threads } else { 0 };
         let shards = Shards::start(&environment, threads, options.max_cached_workflows)?;

@@ -5,6 +5,7 @@ use crate::workflow::added::Handle;
 use crate::workflow::context::Context;
 use crate::workflow::error::Error;
 use crate::workflow::executor::LocalBoxFuture;
+use crate::workflow::failure_policy::FailurePolicy;
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -163,6 +164,7 @@ pub(crate) struct WorkflowEntry {
     pub(crate) signals: HandlerTable<()>,
     pub(crate) queries: HandlerTable<Payload>,
     pub(crate) updates: HandlerTable<Payload>,
+    pub(crate) failures: FailurePolicy,
 }
 
 impl fmt::Debug for WorkflowEntry {
@@ -182,6 +184,7 @@ pub struct Registration<W> {
     signals: HandlerTable<()>,
     queries: HandlerTable<Payload>,
     updates: HandlerTable<Payload>,
+    failures: FailurePolicy,
     types: PhantomData<fn(W)>,
 }
 
@@ -267,6 +270,7 @@ impl<W: Workflow> Registration<W> {
             signals: HandlerTable::default(),
             queries: HandlerTable::default(),
             updates: HandlerTable::default(),
+            failures: FailurePolicy::default(),
             types: PhantomData,
         };
         W::register(&mut registration);
@@ -279,6 +283,7 @@ impl<W: Workflow> Registration<W> {
             signals: registration.signals,
             queries: registration.queries,
             updates: registration.updates,
+            failures: registration.failures,
         }
     }
 
@@ -294,6 +299,21 @@ impl<W: Workflow> Registration<W> {
                 .take()
                 .expect("`Workflow::register` tells how to run the workflow"),
         )
+    }
+
+    /// Errors of this type fail the task.
+    pub fn fail_task_on<E: std::error::Error + Send + Sync + 'static>(&mut self) {
+        self.failures.fail_task_on::<E>();
+    }
+
+    /// Panics fail the workflow.
+    pub fn fail_workflow_on_panic(&mut self) {
+        self.failures.panic_fails_workflow = true;
+    }
+
+    /// Code that does not fit the history fails the workflow.
+    pub fn fail_workflow_on_nondeterminism(&mut self) {
+        self.failures.nondeterminism_fails_workflow = true;
     }
 
     /// How an instance is made without arguments.

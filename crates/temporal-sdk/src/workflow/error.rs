@@ -144,6 +144,16 @@ impl Error {
         matches!(*self.0, Kind::TaskFailure(_))
     }
 
+    /// The same error, failing the task. A continue-as-new stays what it is.
+    pub(crate) fn into_task_failure(self) -> Self {
+        match *self.0 {
+            Kind::Failure(failure) => Self::task_failure(failure),
+            Kind::Other(error, _) | Kind::TaskFailure(error) => Self::task_failure(error),
+            Kind::Anyhow(error) => Self::task_failure(error),
+            kind @ Kind::ContinueAsNew(_) => Self(Box::new(kind)),
+        }
+    }
+
     /// Takes the command out of a continue-as-new.
     pub(crate) fn into_continue_as_new(self) -> std::result::Result<ContinueAsNewCommand, Self> {
         match *self.0 {

@@ -4,6 +4,7 @@ use crate::panic;
 use crate::worker::watchdog::watched;
 use crate::workflow::dispatch;
 use crate::workflow::error::Error;
+use crate::workflow::failure_policy::FailurePolicy;
 use crate::workflow::info::{Info, TaskIdentity};
 use crate::workflow::interceptor::Interceptor;
 use crate::workflow::misuse;
@@ -16,11 +17,13 @@ use std::sync::Arc;
 use temporal_client::data::DataConverter;
 use temporal_client::failure::ApplicationError;
 use temporal_core::{
-    ChildSeq, ChildStart, Initialize, Job, LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq, Next, Outcome,
-    RunError, RunOptions, WorkflowRun, WorkflowTask,
+    ChildSeq, ChildStart, Completion, Initialize, Job, LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq,
+    Next, Outcome, RunError, RunOptions, WorkflowRun, WorkflowTask,
 };
+use temporal_protos::api::command::v1::command::Attributes;
+use temporal_protos::api::command::v1::{Command, FailWorkflowExecutionCommandAttributes};
 use temporal_protos::api::common::v1::Payload;
-use temporal_protos::api::enums::v1::WorkflowTaskFailedCause;
+use temporal_protos::api::enums::v1::{CommandType, WorkflowTaskFailedCause};
 use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::history::v1::HistoryEvent;
 
@@ -36,6 +39,8 @@ pub(crate) struct HostEnvironment {
     pub(crate) task_queue: String,
     /// Whether a wake from outside the run fails the task.
     pub(crate) detect_foreign_wakes: bool,
+    /// Which errors fail the workflow, and which only its task.
+    pub(crate) failures: FailurePolicy,
     /// Code around all workflows, outermost first.
     pub(crate) interceptors: Vec<Arc<dyn Interceptor>>,
 }
@@ -47,6 +52,8 @@ pub(crate) struct WorkflowHost {
     environment: Arc<HostEnvironment>,
     identity: TaskIdentity,
     stage: Stage,
+    /// Whether the task in hand asks for an answer that can close the workflow.
+    is_live: bool,
     /// What the workflow's code logs inside of, while it is not replaying.
     span: Option<tracing::Span>,
 }
@@ -98,6 +105,7 @@ impl WorkflowHost {
     /// The first task of a run as this worker sees it.
     pub(crate) fn start(environment: &Arc<HostEnvironment>, task: WorkflowTask) -> Result<Self, TaskFailure> {
         let identity = TaskIdentity::of(&task);
+        let is_live = is_live(&task);
         let options = RunOptions {
             sdk_name: SDK_NAME.to_owned(),
             sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -107,6 +115,7 @@ impl WorkflowHost {
             environment: Arc::clone(environment),
             identity,
             stage: Stage::New(Box::new(run)),
+            is_live,
             span: None,
         })
     }
@@ -114,6 +123,7 @@ impl WorkflowHost {
     /// The next task of the same run.
     pub(crate) fn handle_task(&mut self, task: WorkflowTask) -> Result<(), TaskFailure> {
         self.span = None;
+        self.is_live = is_live(&task);
         let handled = self.with_core(|core| core.handle_task(task));
         handled
             .unwrap_or(Ok(()))
@@ -132,6 +142,22 @@ impl WorkflowHost {
 
     /// Runs until something is needed from outside.
     pub(crate) fn drive(&mut self) -> Result<Drive, TaskFailure> {
+        match self.advance() {
+            Err(failure) if self.fails_workflow(&failure) => Ok(Drive::Finished(failed_workflow(failure))),
+            result => result,
+        }
+    }
+
+    /// Whether code that does not fit the history ends the workflow instead of the task.
+    fn fails_workflow(&self, failure: &TaskFailure) -> bool {
+        let entry = self.environment.workflows.find(&self.identity.workflow_type);
+        self.is_live
+            && failure.cause == WorkflowTaskFailedCause::NonDeterministicError
+            && (self.environment.failures.nondeterminism_fails_workflow
+                || entry.is_some_and(|entry| entry.failures.nondeterminism_fails_workflow))
+    }
+
+    fn advance(&mut self) -> Result<Drive, TaskFailure> {
         loop {
             let next = self.with_core(WorkflowRun::next_job).ok_or_else(|| self.broken())?;
             match next.map_err(|error| run_failure(&self.environment, &error))? {
@@ -166,7 +192,13 @@ impl WorkflowHost {
             return Err(self.unknown_workflow());
         };
         let info = Info::new(&self.identity, &self.environment.namespace, &mut initialize);
-        let run = Rc::new(RunState::new(&self.environment, *core, info, initialize.random_seed));
+        let run = Rc::new(RunState::new(
+            &self.environment,
+            Arc::clone(&entry),
+            *core,
+            info,
+            initialize.random_seed,
+        ));
         self.stage = Stage::Running(Rc::clone(&run));
         let arguments = initialize.arguments;
         self.in_workflow(&run, |run| start::instantiate(run, &entry, arguments))
@@ -209,7 +241,12 @@ impl WorkflowHost {
             Ok(Ok(Err(error)) | Err(error)) => run.end_with(Err(error)),
             Err(panic) => {
                 let error = ApplicationError::new(format!("workflow code panicked: {panic}")).kind("Panic");
-                return Err(self.failed(&Error::from(error)));
+                if !run.entry.failures.panic_fails_workflow && !self.environment.failures.panic_fails_workflow {
+                    return Err(self.failed(&Error::from(error)));
+                }
+                // What panicked cannot be polled again.
+                run.executor.clear();
+                run.end_with(Err(error.into()));
             }
         }
         if let Some(task) = run.executor.foreign_wake() {
@@ -317,6 +354,27 @@ impl WorkflowHost {
         ));
         self.failed(&Error::from(error.kind("UnknownWorkflowType")))
     }
+}
+
+fn is_live(task: &WorkflowTask) -> bool {
+    task.started_event_id != 0 && !task.replay
+}
+
+/// The answer that fails the workflow with what was to fail its task.
+fn failed_workflow(failure: TaskFailure) -> Outcome {
+    let attributes = FailWorkflowExecutionCommandAttributes {
+        failure: Some(*failure.failure),
+    };
+    let command = Command {
+        command_type: CommandType::FailWorkflowExecution as i32,
+        attributes: Some(Attributes::FailWorkflowExecutionCommandAttributes(attributes)),
+        ..Command::default()
+    };
+    Outcome::Completed(Completion {
+        commands: vec![command],
+        closes_workflow: true,
+        ..Completion::default()
+    })
 }
 
 /// What completions say of this SDK.

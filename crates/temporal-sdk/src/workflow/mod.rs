@@ -12,6 +12,7 @@ mod dispatch;
 mod error;
 mod executor;
 mod external;
+pub(crate) mod failure_policy;
 mod handlers;
 pub(crate) mod host;
 mod info;

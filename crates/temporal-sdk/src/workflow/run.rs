@@ -1,5 +1,6 @@
 //! What the code of one run, and the host that drives it, share.
 
+use crate::workflow::definition::WorkflowEntry;
 use crate::workflow::error::Error;
 use crate::workflow::executor::{Executor, TaskId};
 use crate::workflow::handlers::Handlers;
@@ -22,6 +23,7 @@ use temporal_protos::api::failure::v1::Failure;
 /// The run as its code sees it. Reached through [`Context`](crate::workflow::Context).
 pub(crate) struct RunState {
     pub(crate) environment: Arc<HostEnvironment>,
+    pub(crate) entry: Arc<WorkflowEntry>,
     /// The state machines. Borrowed for a call at a time, never across workflow code.
     pub(crate) core: RefCell<WorkflowRun>,
     pub(crate) executor: Executor,
@@ -63,9 +65,16 @@ pub(crate) enum Phase {
 }
 
 impl RunState {
-    pub(crate) fn new(environment: &Arc<HostEnvironment>, core: WorkflowRun, info: Info, seed: u64) -> Self {
+    pub(crate) fn new(
+        environment: &Arc<HostEnvironment>,
+        entry: Arc<WorkflowEntry>,
+        core: WorkflowRun,
+        info: Info,
+        seed: u64,
+    ) -> Self {
         Self {
             environment: Arc::clone(environment),
+            entry,
             core: RefCell::new(core),
             executor: Executor::new(environment.detect_foreign_wakes),
             main: Cell::new(None),
@@ -131,6 +140,7 @@ impl RunState {
 
     /// The workflow is to end so. What was said first holds, but a failure of the task is never lost.
     pub(crate) fn end_with(&self, outcome: Result<Payload, Error>) {
+        let outcome = outcome.map_err(|error| self.entry.failures.apply(&self.environment.failures, error));
         if let Err(error) = &outcome
             && error.is_task_failure()
         {

@@ -337,3 +337,57 @@ fn an_unknown_workflow_type_names_the_known_ones() {
         "{message}"
     );
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("to be mended")]
+struct ToBeMended;
+
+/// Fails otherwise than usual.
+#[derive(Default)]
+struct Otherwise;
+
+#[workflow(
+    fail_task_on(ToBeMended, std::num::ParseIntError),
+    fail_workflow_on(panic, nondeterminism)
+)]
+impl Otherwise {
+    #[run]
+    async fn run(&self, ctx: &Context, how: String) -> workflow::Result<()> {
+        match how.as_str() {
+            "own" => Err(ToBeMended.into()),
+            "anyhow" => Err(anyhow::Error::from(ToBeMended).context("outer").into()),
+            "panic" => panic!("for good"),
+            _ => {
+                ctx.sleep(MINUTE).await?;
+                Ok(())
+            }
+        }
+    }
+}
+
+#[test]
+fn a_workflow_says_which_errors_fail_what() {
+    let start = |how: &str| Server::start::<Otherwise>(vec![payload(&how.to_owned())]);
+    assert_eq!(start("own").failing_task(), "to be mended");
+    assert!(start("anyhow").failing_task().contains("outer"));
+    let mut server = start("panic");
+    let summary = server.task().summary();
+    assert!(
+        summary[0].starts_with("fail: workflow code panicked: for good"),
+        "{summary:?}"
+    );
+    server.replay().unwrap();
+    // The history says that the workflow did something else.
+    let mut server = start("sleep");
+    server.task();
+    server.events.truncate(4);
+    server.activity_scheduled("1");
+    server.evict();
+    server.check_replay = false;
+    server.signal("poke", &());
+    let summary = server.task().summary();
+    assert!(
+        summary[0].starts_with("fail: [TMPRL1100] nondeterminism"),
+        "{summary:?}"
+    );
+}

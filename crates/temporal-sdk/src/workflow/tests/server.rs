@@ -3,6 +3,7 @@
 //! Every task is run twice, on the cached run and on a fresh one that replays all of history: both must give the same
 //! commands and messages.
 
+use crate::workflow::failure_policy::FailurePolicy;
 use crate::workflow::host::{Drive, HostEnvironment, TaskFailure, WorkflowHost};
 use crate::workflow::registry::WorkflowRegistry;
 use crate::workflow::{Interceptor, Workflow};
@@ -16,7 +17,7 @@ use temporal_core::{
 };
 use temporal_protos::api::command::v1::Command;
 use temporal_protos::api::command::v1::command::Attributes as Asked;
-use temporal_protos::api::common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType};
+use temporal_protos::api::common::v1::{ActivityType, Payload, Payloads, WorkflowExecution, WorkflowType};
 use temporal_protos::api::failure::v1::failure::FailureInfo;
 use temporal_protos::api::failure::v1::{ApplicationFailureInfo, CanceledFailureInfo, Failure};
 use temporal_protos::api::history::v1::history_event::Attributes;
@@ -99,6 +100,7 @@ impl Server {
             task_queue: "queue".to_owned(),
             detect_foreign_wakes: true,
             interceptors,
+            failures: FailurePolicy::default(),
         });
         let mut server = Self {
             environment,
@@ -187,6 +189,18 @@ impl Server {
 
     fn scheduled(&self, id: &str) -> i64 {
         self.find(|attributes| matches!(attributes, Attributes::ActivityTaskScheduledEventAttributes(a) if a.activity_id == id))
+    }
+
+    /// An activity that history holds though the workflow's code did not ask for it.
+    pub(super) fn activity_scheduled(&mut self, id: &str) {
+        self.event(Attributes::ActivityTaskScheduledEventAttributes(
+            ActivityTaskScheduledEventAttributes {
+                activity_id: id.to_owned(),
+                activity_type: Some(ActivityType { name: "act".to_owned() }),
+                workflow_task_completed_event_id: 4,
+                ..Default::default()
+            },
+        ));
     }
 
     pub(super) fn complete_activity<T: ToPayload>(&mut self, id: &str, value: &T) {
