@@ -221,9 +221,7 @@ impl Ends {
             "timer" => ctx.sleep(MINUTE * 60).await.is_err(),
             "condition" => ctx.wait_condition(|| false).await.is_err(),
             "activity" => {
-                let options = quick()
-                    .heartbeat_timeout(MINUTE)
-                    .cancellation_type(wait);
+                let options = quick().heartbeat_timeout(MINUTE).cancellation_type(wait);
                 ctx.execute_activity(until_cancelled, (), options)
                     .await
                     .unwrap_err()
@@ -346,9 +344,7 @@ pub(crate) async fn does_not_wait(ctx: &workflow::Context, abandon: bool) -> wor
     } else {
         CancellationType::TryCancel
     };
-    let options = quick()
-        .heartbeat_timeout(MINUTE)
-        .cancellation_type(kind);
+    let options = quick().heartbeat_timeout(MINUTE).cancellation_type(kind);
     let activity = ctx.start_activity(until_cancelled, (), options);
     ctx.sleep(Duration::from_millis(50)).await?;
     activity.cancel();
