@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: every check of the repository in order, each timed; the first failure ends it.
 
-use crate::{cargo, layers, protos, root};
+use crate::{cargo, features, layers, protos, root};
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,6 +42,11 @@ const STEPS: &[Step] = &[
         name: "layers",
         what: "crates depend downwards, the core does no I/O",
         run: layers::run,
+    },
+    Step {
+        name: "features",
+        what: "each required capability has its test",
+        run: features::check,
     },
     Step {
         name: "clippy",
@@ -213,11 +218,9 @@ fn suite_exists() -> bool {
     root().join("tests/tests").exists()
 }
 
+/// The suite runs in one process, not in one for each test, so that its tests share one server.
 fn integration(server: &str) -> anyhow::Result<()> {
-    let mut command = match has_nextest() {
-        true => in_workspace(&["nextest", "run"], &["-E", &format!("package({SUITE})")]),
-        false => cargo::command(&["test", "--package", SUITE, "--lib", "--tests"]),
-    };
+    let mut command = cargo::command(&["test", "--package", SUITE, "--lib", "--tests"]);
     command.env("TEMPORAL_TEST_SERVER", server);
     run_tests(command)
 }
