@@ -91,8 +91,8 @@ const STEPS: &[Step] = &[
 /// The member that holds the integration suite.
 const SUITE: &str = "temporal-integration-tests";
 
-/// Features that are off by default and have tests.
-const FEATURES: &str = "temporal-testing/cli";
+/// Features that are off by default and have tests or benches.
+const FEATURES: &str = "temporal-testing/cli,temporal-sdk/bench,temporal-client/stubs";
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     for name in options.only.iter().chain(&options.skip) {

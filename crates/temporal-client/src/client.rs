@@ -5,9 +5,12 @@ use crate::data::DataConverter;
 use crate::eager::{EagerRegistration, EagerSlot};
 use http::Uri;
 use std::sync::Arc;
+#[cfg(feature = "stubs")]
 use temporal_protos::api::operatorservice::v1::operator_service_client::OperatorServiceClient;
+#[cfg(feature = "stubs")]
 use temporal_protos::api::testservice::v1::test_service_client::TestServiceClient;
 use temporal_protos::api::workflowservice::v1::get_system_info_response::Capabilities;
+#[cfg(feature = "stubs")]
 use temporal_protos::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
 use temporal_protos::health::v1::HealthCheckRequest;
 use temporal_protos::health::v1::health_check_response::ServingStatus;
@@ -173,18 +176,27 @@ impl Client {
     }
 
     /// The generated stub of the workflow service, without retries or time limits.
+    ///
+    /// Needs the feature `stubs`.
+    #[cfg(feature = "stubs")]
     #[must_use]
     pub fn workflow_service(&self) -> WorkflowServiceClient<GrpcService> {
         WorkflowServiceClient::new(self.grpc_service()).max_decoding_message_size(usize::MAX)
     }
 
     /// The generated stub of the operator service, without retries or time limits.
+    ///
+    /// Needs the feature `stubs`.
+    #[cfg(feature = "stubs")]
     #[must_use]
     pub fn operator_service(&self) -> OperatorServiceClient<GrpcService> {
         OperatorServiceClient::new(self.grpc_service())
     }
 
     /// The generated stub of the test service, which only test servers have.
+    ///
+    /// Needs the feature `stubs`.
+    #[cfg(feature = "stubs")]
     #[must_use]
     pub fn test_service(&self) -> TestServiceClient<GrpcService> {
         TestServiceClient::new(self.grpc_service())

@@ -35,6 +35,8 @@ impl BenchShards {
             namespace: "default".to_owned(),
             task_queue: "bench".to_owned(),
             detect_foreign_wakes: true,
+            failures: Default::default(),
+            interceptors: Vec::new(),
         });
         Ok(Self {
             shards: Shards::start(&environment, threads, capacity)?,
@@ -50,7 +52,9 @@ impl BenchShards {
                 lease.keep();
                 Some(*outcome)
             }
-            Step::WholeHistory | Step::NextPage | Step::LocalActivities { .. } | Step::Failed(_) => None,
+            Step::WholeHistory | Step::NextPage | Step::LocalActivities { .. } | Step::Failed(_) | Step::ThreadLost => {
+                None
+            }
         }
     }
 
