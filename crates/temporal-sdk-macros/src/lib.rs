@@ -76,6 +76,7 @@ pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///   `RawValues`. `#[signal(dynamic)]`, `#[query(dynamic)]` and `#[update(dynamic)]` take `name: String, arguments: RawValues`.
 /// - `#[workflow(fail_task_on(MyError))]`: errors of these types fail the workflow task, not the workflow.
 ///   `#[workflow(fail_workflow_on(panic, nondeterminism))]`: these fail the workflow, not the task.
+/// - `#[workflow(handlers(Pausable, Approvable))]`: has the handlers of these traits too, which it implements.
 /// - `#[signal(unfinished_policy = abandon)]`, and for updates: no warning when the workflow ends while it runs.
 /// - `#[query(description = "…")]` etc.: shown in the workflow's metadata; by default the first paragraph of the
 ///   documentation.
@@ -87,6 +88,35 @@ pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// # A declaration
 /// On a trait whose methods have no code and no `self`, for callers of a workflow that another program runs:
 /// `#[workflow] trait Payments { #[run] async fn run(order: Order) -> Receipt; #[signal] fn approve(); }`.
+///
+/// # Shared handlers
+/// `#[workflow(handlers)]` on a trait makes its methods with `#[signal]`, `#[query]`, `#[update]` and `#[validator]`, which
+/// have their code there, handlers of every workflow that lists the trait. Methods without an attribute are the trait's own:
+/// what the handlers need of a workflow, it provides through them.
+///
+/// ```ignore
+/// #[workflow(handlers)]
+/// trait Approvable {
+///     fn approved(&self) -> &Cell<bool>;
+///
+///     #[signal]
+///     fn approve(&self) {
+///         self.approved().set(true);
+///     }
+/// }
+///
+/// impl Approvable for Payment {
+///     fn approved(&self) -> &Cell<bool> {
+///         &self.approved
+///     }
+/// }
+///
+/// #[workflow(handlers(Approvable))]
+/// impl Payment { .. }
+///
+/// handle.signal(Payment::approve, ()).await?;
+/// ```
+/// Handlers call each other as methods; from other code, call a method without an attribute that both use.
 #[proc_macro_attribute]
 pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
     workflow::expand_workflow(arguments.into(), item.into()).into()

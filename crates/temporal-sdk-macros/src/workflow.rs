@@ -6,6 +6,7 @@ mod expand;
 mod function;
 mod method;
 mod options;
+mod shared;
 
 use proc_macro2::TokenStream;
 use syn::Item;
@@ -18,8 +19,9 @@ pub(crate) fn expand_workflow(arguments: TokenStream, item: TokenStream) -> Toke
 fn workflow(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let options = options::WorkflowOptions::parse(arguments)?;
     match syn::parse2(item)? {
-        Item::Impl(item) => expand::expand(options, item),
+        Item::Impl(item) => expand::expand(&options, item),
         Item::Fn(item) => function::expand(&options, item),
+        Item::Trait(item) if options.shares_handlers.is_some() => shared::expand(&options, item),
         Item::Trait(item) => declarations::expand(&options, item),
         Item::Struct(item) => Err(syn::Error::new_spanned(
             item.ident,

@@ -1,9 +1,9 @@
 //! Reading a workflow's `impl` block.
 
-use super::method::{Method, Role, docs, take_role};
+use super::method::{Method, Role, docs, has_role, take_role};
 use super::options::{HandlerOptions, plain};
 use std::collections::HashMap;
-use syn::{Attribute, Ident, ImplItem, ImplItemFn, ItemImpl, Type, Visibility};
+use syn::{Attribute, Ident, ImplItem, ImplItemFn, ItemImpl, ItemTrait, TraitItem, Type, Visibility};
 
 /// A workflow's `impl` block, taken apart.
 pub(super) struct Block {
@@ -17,6 +17,17 @@ pub(super) struct Block {
     pub(super) validators: Vec<Validator>,
     /// What is not generated from: stays as it is.
     pub(super) rest: Vec<ImplItem>,
+}
+
+/// A trait of shared handlers, taken apart.
+pub(super) struct Shared {
+    /// The trait without its items.
+    pub(super) item: ItemTrait,
+    pub(super) handlers: Vec<Written>,
+    pub(super) validators: Vec<Validator>,
+    pub(super) validator_code: Vec<ImplItem>,
+    /// What the workflow provides, and code that is no handler.
+    pub(super) kept: Vec<TraitItem>,
 }
 
 /// A method with its code.
@@ -57,6 +68,65 @@ impl Block {
         }
         reader.finish(item, ident)
     }
+}
+
+impl Shared {
+    pub(super) fn read(mut item: ItemTrait) -> syn::Result<Self> {
+        let mut reader = Reader::default();
+        let mut kept = Vec::new();
+        for entry in std::mem::take(&mut item.items) {
+            match entry {
+                TraitItem::Fn(function) if has_role(&function.attrs) => match with_code(function) {
+                    Ok(function) => reader.read(ImplItem::Fn(function)),
+                    Err(error) => reader.fail(error),
+                },
+                other => kept.push(other),
+            }
+        }
+        reader.check_names();
+        let misplaced = reader.run.as_ref().map(|run| &run.method).or(reader.init.as_ref());
+        if let Some(method) = misplaced {
+            let message = format!(
+                "shared handlers have no `#[{}]`: write it in the `impl` block of each workflow",
+                method.role.name()
+            );
+            let error = syn::Error::new_spanned(&method.signature.ident, message);
+            reader.fail(error);
+        }
+        if reader.handlers.is_empty() && reader.errors.is_none() {
+            reader.fail(syn::Error::new_spanned(
+                &item.ident,
+                "there is nothing to share: put `#[signal]`, `#[query]` or `#[update]` on a method with code",
+            ));
+        }
+        match reader.errors {
+            Some(errors) => Err(errors),
+            None => Ok(Self {
+                item,
+                handlers: reader.handlers,
+                validators: reader.validators,
+                validator_code: reader.rest,
+                kept,
+            }),
+        }
+    }
+}
+
+/// A trait's method as one of an `impl` block.
+fn with_code(function: syn::TraitItemFn) -> syn::Result<ImplItemFn> {
+    let Some(block) = function.default else {
+        return Err(syn::Error::new_spanned(
+            &function.sig.ident,
+            "a shared handler has its code here: write it, and let the workflow provide what it needs by a method without an attribute",
+        ));
+    };
+    Ok(ImplItemFn {
+        attrs: function.attrs,
+        vis: Visibility::Inherited,
+        modifiers: function.modifiers,
+        sig: function.sig,
+        block,
+    })
 }
 
 #[derive(Default)]

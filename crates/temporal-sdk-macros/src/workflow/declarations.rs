@@ -15,6 +15,9 @@ pub(super) fn expand(options: &WorkflowOptions, item: ItemTrait) -> syn::Result<
             "a declaration is of one workflow type: leave `dynamic` out",
         ));
     }
+    options.refuse_handlers(
+        "a declaration has no code: declare the handlers here, or write `handlers` alone to share them",
+    )?;
     let ident = &item.ident;
     let name = options.name(ident);
     let mut run = None;

@@ -9,7 +9,8 @@ use syn::spanned::Spanned;
 use syn::{FnArg, Ident, ItemImpl, Pat, Signature, Visibility};
 
 /// The markers, a hidden trait with the methods, and the traits of the SDK.
-pub(super) fn expand(options: WorkflowOptions, item: ItemImpl) -> syn::Result<TokenStream> {
+pub(super) fn expand(options: &WorkflowOptions, item: ItemImpl) -> syn::Result<TokenStream> {
+    options.refuse_sharing()?;
     let block = Block::read(item)?;
     let dynamic_run = options.dynamic.is_some();
     if dynamic_run {
@@ -19,7 +20,7 @@ pub(super) fn expand(options: WorkflowOptions, item: ItemImpl) -> syn::Result<To
     let markers = markers(&block, &name, dynamic_run);
     let methods = methods(&block);
     let definition = definition(&block, &name, dynamic_run);
-    let workflow = workflow(&block, dynamic_run, &options.failures());
+    let workflow = workflow(&block, dynamic_run, &options);
     Ok(quote! {
         #markers
         #methods
@@ -52,32 +53,16 @@ fn markers(block: &Block, name: &syn::LitStr, dynamic_run: bool) -> TokenStream 
     let rest = &block.rest;
     let run = (!dynamic_run).then(|| {
         let ident = &block.run.method.signature.ident;
-        let (docs, visibility) = (documentation(&block.run, "workflow"), visibility(&block.run));
+        let (docs, visibility) = (
+            documentation(&block.run, "workflow"),
+            visibility(&block.run, &quote!(pub)),
+        );
         quote! {
             #docs
             #visibility const #ident: #sdk::workflow::RunMarker<Self> = #sdk::workflow::RunMarker::new(#name);
         }
     });
-    let handlers = block
-        .handlers
-        .iter()
-        .filter(|handler| !handler.method.is_dynamic())
-        .map(|handler| {
-            let method = &handler.method;
-            let ident = &method.signature.ident;
-            let name = method.options.name(ident);
-            let (docs, visibility) = (documentation(handler, method.role.name()), visibility(handler));
-            let (params, output) = (method.params(), method.output());
-            let (marker, types) = match method.role {
-                Role::Signal => (quote!(SignalMarker), quote!(<Self, #params>)),
-                Role::Query => (quote!(QueryMarker), quote!(<Self, #params, #output>)),
-                _ => (quote!(UpdateMarker), quote!(<Self, #params, #output>)),
-            };
-            quote! {
-                #docs
-                #visibility const #ident: #sdk::workflow::#marker #types = #sdk::workflow::#marker::new(#name);
-            }
-        });
+    let handlers = handler_markers(&block.handlers, &quote!(pub));
     quote! {
         #(#attributes)*
         #[allow(non_upper_case_globals, private_interfaces, clippy::needless_pass_by_value, clippy::ptr_arg, clippy::unused_self)]
@@ -87,6 +72,33 @@ fn markers(block: &Block, name: &syn::LitStr, dynamic_run: bool) -> TokenStream 
             #(#rest)*
         }
     }
+}
+
+/// A typed marker for each handler that callers name, with this visibility where none is written.
+pub(super) fn handler_markers(handlers: &[Written], default_visibility: &TokenStream) -> Vec<TokenStream> {
+    let sdk = sdk();
+    let marker = |handler: &Written| {
+        let method = &handler.method;
+        let ident = &method.signature.ident;
+        let name = method.options.name(ident);
+        let docs = documentation(handler, method.role.name());
+        let visibility = visibility(handler, default_visibility);
+        let (params, output) = (method.params(), method.output());
+        let (marker, types) = match method.role {
+            Role::Signal => (quote!(SignalMarker), quote!(<Self, #params>)),
+            Role::Query => (quote!(QueryMarker), quote!(<Self, #params, #output>)),
+            _ => (quote!(UpdateMarker), quote!(<Self, #params, #output>)),
+        };
+        quote! {
+            #docs
+            #visibility const #ident: #sdk::workflow::#marker #types = #sdk::workflow::#marker::new(#name);
+        }
+    };
+    handlers
+        .iter()
+        .filter(|handler| !handler.method.is_dynamic())
+        .map(marker)
+        .collect()
 }
 
 /// The method's own documentation, or a line for callers.
@@ -100,9 +112,9 @@ fn documentation(written: &Written, kind: &str) -> TokenStream {
 }
 
 /// Callers are elsewhere, so a marker is public unless something narrower is written.
-fn visibility(written: &Written) -> TokenStream {
+fn visibility(written: &Written, default: &TokenStream) -> TokenStream {
     match &written.visibility {
-        Visibility::Inherited => quote!(pub),
+        Visibility::Inherited => default.clone(),
         other => quote!(#other),
     }
 }
@@ -170,17 +182,24 @@ fn definition(block: &Block, name: &syn::LitStr, dynamic_run: bool) -> TokenStre
     }
 }
 
-fn workflow(block: &Block, dynamic_run: bool, failures: &TokenStream) -> TokenStream {
+fn workflow(block: &Block, dynamic_run: bool, options: &WorkflowOptions) -> TokenStream {
     let sdk = sdk();
+    let failures = options.failures();
+    let shared = options.handlers.iter().map(|shared| {
+        quote_spanned! {shared.span()=>
+            <Self as #shared>::__register_handlers(__registration);
+        }
+    });
     let (impl_generics, _, where_clause) = block.item.generics.split_for_impl();
     let self_ty = &block.item.self_ty;
     let construct = construct(block, dynamic_run);
     let run = register_run(block, dynamic_run);
-    let handlers = block.handlers.iter().map(|handler| register_handler(block, handler));
+    let code = Code::of(block);
+    let handlers = block.handlers.iter().map(|handler| code.register_handler(handler));
     let validators = block
         .validators
         .iter()
-        .map(|validator| register_validator(block, validator));
+        .map(|validator| code.register_validator(&block.handlers, validator, &quote!(Self)));
     quote! {
         impl #impl_generics #sdk::workflow::Workflow for #self_ty #where_clause {
             const DYNAMIC: bool = #dynamic_run;
@@ -189,6 +208,8 @@ fn workflow(block: &Block, dynamic_run: bool, failures: &TokenStream) -> TokenSt
                 #failures
                 #construct
                 #run
+                #(#shared)*
+                __registration.own();
                 #(#handlers)*
                 #(#validators)*
             }
@@ -220,21 +241,35 @@ fn construct(block: &Block, dynamic_run: bool) -> TokenStream {
     }
 }
 
-/// How a method is called, given `__this`, `__context` and its inputs.
-fn call(block: &Block, method: &Method, inputs: &TokenStream, owned: bool) -> TokenStream {
-    let (_, ty_generics, _) = block.item.generics.split_for_impl();
-    let name = trait_name(block);
-    let ident = &method.signature.ident;
-    let this = match (method.taken, owned) {
-        (Taken::Shared, true) => quote!(__this),
-        (Taken::Shared, false) => quote!(::std::rc::Rc::clone(__this)),
-        _ => quote!(&*__this),
-    };
-    let context = method
-        .parameters
-        .context
-        .then(|| if owned { quote!(&__context,) } else { quote!(__context,) });
-    quote!(<Self as #name #ty_generics>::#ident(#this, #context #inputs))
+/// Where the code of methods is: a trait that the workflow implements.
+pub(super) struct Code(TokenStream);
+
+impl Code {
+    pub(super) fn new(methods: TokenStream) -> Self {
+        Self(methods)
+    }
+
+    fn of(block: &Block) -> Self {
+        let (_, ty_generics, _) = block.item.generics.split_for_impl();
+        let name = trait_name(block);
+        Self(quote!(#name #ty_generics))
+    }
+
+    /// How a method is called, given `__this`, `__context` and its inputs.
+    fn call(&self, method: &Method, inputs: &TokenStream, owned: bool) -> TokenStream {
+        let methods = &self.0;
+        let ident = &method.signature.ident;
+        let this = match (method.taken, owned) {
+            (Taken::Shared, true) => quote!(__this),
+            (Taken::Shared, false) => quote!(::std::rc::Rc::clone(__this)),
+            _ => quote!(&*__this),
+        };
+        let context = method
+            .parameters
+            .context
+            .then(|| if owned { quote!(&__context,) } else { quote!(__context,) });
+        quote!(<Self as #methods>::#ident(#this, #context #inputs))
+    }
 }
 
 fn register_run(block: &Block, dynamic_run: bool) -> TokenStream {
@@ -250,87 +285,92 @@ fn register_run(block: &Block, dynamic_run: bool) -> TokenStream {
     } else {
         (method.params(), method.parameters.pattern())
     };
-    let call = call(block, method, &quote!(#(#variables),*), true);
+    let call = Code::of(block).call(method, &quote!(#(#variables),*), true);
     let result = method.result_of(quote!(#call.await));
     quote_spanned! {method.signature.ident.span()=>
         __registration.run::<#params, _, _>(|__this, __context, #pattern| async move { #result });
     }
 }
 
-fn register_handler(block: &Block, handler: &Written) -> TokenStream {
-    let sdk = sdk();
-    let method = &handler.method;
-    let name = method.options.name(&method.signature.ident);
-    let description = &handler.description;
-    let policy = if method.options.abandon {
-        quote!(Abandon)
-    } else {
-        quote!(WarnAndAbandon)
-    };
-    let options = quote! {
-        #sdk::workflow::HandlerOptions {
-            name: ::std::borrow::Cow::Borrowed(#name),
-            description: ::std::borrow::Cow::Borrowed(#description),
-            unfinished_policy: #sdk::workflow::UnfinishedPolicy::#policy,
+impl Code {
+    pub(super) fn register_handler(&self, handler: &Written) -> TokenStream {
+        let sdk = sdk();
+        let method = &handler.method;
+        let name = method.options.name(&method.signature.ident);
+        let description = &handler.description;
+        let policy = if method.options.abandon {
+            quote!(Abandon)
+        } else {
+            quote!(WarnAndAbandon)
+        };
+        let options = quote! {
+            #sdk::workflow::HandlerOptions {
+                name: ::std::borrow::Cow::Borrowed(#name),
+                description: ::std::borrow::Cow::Borrowed(#description),
+                unfinished_policy: #sdk::workflow::UnfinishedPolicy::#policy,
+            }
+        };
+        let conditions = handler.docs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
+        let (params, pattern) = (method.params(), method.parameters.pattern());
+        let variables = method.parameters.variables();
+        let inputs = quote!(#(#variables),*);
+        let call = self.call(method, &inputs, method.is_async());
+        let call = if method.is_async() { quote!(#call.await) } else { call };
+        let result = match method.role {
+            // What a signal gives is nobody's.
+            Role::Signal => {
+                let result = method.result_of(call);
+                quote!(::core::result::Result::map(#result, ::core::mem::drop))
+            }
+            _ => method.result_of(call),
+        };
+        let span = method.signature.ident.span();
+        let registered = match (method.role, method.is_async()) {
+            (Role::Signal, false) => quote_spanned!(span=> signal::<#params>),
+            (Role::Signal, true) => quote_spanned!(span=> async_signal::<#params, _>),
+            (Role::Query, _) => quote_spanned!(span=> query::<#params, _>),
+            (_, false) => quote_spanned!(span=> update::<#params, _>),
+            (_, true) => quote_spanned!(span=> async_update::<#params, _, _>),
+        };
+        let body = if method.is_async() {
+            quote!(async move { #result })
+        } else {
+            result
+        };
+        quote_spanned! {method.signature.ident.span()=>
+            #(#conditions)*
+            __registration.#registered(#options, |__this, __context, #pattern| #body);
         }
-    };
-    let conditions = handler.docs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
-    let (params, pattern) = (method.params(), method.parameters.pattern());
-    let variables = method.parameters.variables();
-    let inputs = quote!(#(#variables),*);
-    let call = call(block, method, &inputs, method.is_async());
-    let call = if method.is_async() { quote!(#call.await) } else { call };
-    let result = match method.role {
-        // What a signal gives is nobody's.
-        Role::Signal => {
-            let result = method.result_of(call);
-            quote!(::core::result::Result::map(#result, ::core::mem::drop))
-        }
-        _ => method.result_of(call),
-    };
-    let span = method.signature.ident.span();
-    let registered = match (method.role, method.is_async()) {
-        (Role::Signal, false) => quote_spanned!(span=> signal::<#params>),
-        (Role::Signal, true) => quote_spanned!(span=> async_signal::<#params, _>),
-        (Role::Query, _) => quote_spanned!(span=> query::<#params, _>),
-        (_, false) => quote_spanned!(span=> update::<#params, _>),
-        (_, true) => quote_spanned!(span=> async_update::<#params, _, _>),
-    };
-    let body = if method.is_async() {
-        quote!(async move { #result })
-    } else {
-        result
-    };
-    quote_spanned! {method.signature.ident.span()=>
-        #(#conditions)*
-        __registration.#registered(#options, |__this, __context, #pattern| #body);
     }
-}
 
-fn register_validator(block: &Block, validator: &Validator) -> TokenStream {
-    let updates = block
-        .handlers
-        .iter()
-        .filter(|handler| handler.method.role == Role::Update);
-    let Some(update) = updates
-        .into_iter()
-        .find(|update| update.method.signature.ident == validator.update)
-    else {
-        return TokenStream::new();
-    };
-    let method = &validator.method;
-    let name = update.method.options.name(&update.method.signature.ident);
-    let params = update.method.params();
-    let variables = method.parameters.variables();
-    let pattern = method.parameters.pattern();
-    let ident = &method.signature.ident;
-    let context = method.parameters.context.then(|| quote!(__context,));
-    let this = match method.taken {
-        Taken::Shared => quote!(::std::rc::Rc::clone(__this)),
-        Taken::Borrowed | Taken::Nothing => quote!(&**__this),
-    };
-    let result = method.result_of(quote!(Self::#ident(#this, #context #(#variables),*)));
-    quote! {
-        __registration.validator::<#params>(#name, |__this, __context, #pattern| #result);
+    /// `owner`: what the validator is a function of.
+    pub(super) fn register_validator(
+        &self,
+        handlers: &[Written],
+        validator: &Validator,
+        owner: &TokenStream,
+    ) -> TokenStream {
+        let updates = handlers.iter().filter(|handler| handler.method.role == Role::Update);
+        let Some(update) = updates
+            .into_iter()
+            .find(|update| update.method.signature.ident == validator.update)
+        else {
+            return TokenStream::new();
+        };
+        let method = &validator.method;
+        let name = update.method.options.name(&update.method.signature.ident);
+        let params = update.method.params();
+        let variables = method.parameters.variables();
+        let pattern = method.parameters.pattern();
+        let ident = &method.signature.ident;
+        let context = method.parameters.context.then(|| quote!(__context,));
+        let this = match method.taken {
+            Taken::Shared => quote!(::std::rc::Rc::clone(__this)),
+            Taken::Borrowed | Taken::Nothing => quote!(&**__this),
+        };
+        let result = method.result_of(quote!(#owner::#ident(#this, #context #(#variables),*)));
+        quote! {
+            __registration.validator::<#params>(#name, |__this, __context, #pattern| #result);
+        }
     }
 }

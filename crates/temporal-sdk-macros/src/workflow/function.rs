@@ -10,6 +10,8 @@ use syn::{FnArg, ItemFn};
 /// A unit struct of the function's name that is the workflow type, and names it for callers.
 pub(super) fn expand(options: &WorkflowOptions, mut function: ItemFn) -> syn::Result<TokenStream> {
     let sdk = sdk();
+    options.refuse_sharing()?;
+    options.refuse_handlers("a function has no state for handlers: make it a struct with an `impl` block")?;
     if let Some(FnArg::Receiver(receiver)) = function.sig.inputs.first() {
         return Err(syn::Error::new_spanned(
             receiver,

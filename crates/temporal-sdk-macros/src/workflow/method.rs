@@ -50,6 +50,11 @@ impl Role {
     }
 }
 
+/// Whether an attribute gives the method a role.
+pub(super) fn has_role(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| Role::of(attribute).is_some())
+}
+
 /// Takes the attribute out that gives a method its role.
 pub(super) fn take_role(attributes: &mut Vec<Attribute>) -> syn::Result<Option<(Role, Attribute)>> {
     let Some(position) = attributes.iter().position(|attribute| Role::of(attribute).is_some()) else {

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parse as _;
 use syn::spanned::Spanned;
-use syn::{Attribute, Ident, LitStr, Type};
+use syn::{Attribute, Ident, LitStr, Path, Type};
 
 /// Where the generated code finds the SDK.
 pub(super) fn sdk() -> TokenStream {
@@ -26,6 +26,10 @@ pub(super) struct WorkflowOptions {
     pub(super) fail_task_on: Vec<Type>,
     pub(super) fail_workflow_on_panic: bool,
     pub(super) fail_workflow_on_nondeterminism: bool,
+    /// `handlers` alone: a trait of shared handlers.
+    pub(super) shares_handlers: Option<Span>,
+    /// The traits whose handlers the workflow has too.
+    pub(super) handlers: Vec<Path>,
 }
 
 impl WorkflowOptions {
@@ -46,8 +50,17 @@ impl WorkflowOptions {
                 Ok(())
             } else if meta.path.is_ident("fail_workflow_on") {
                 meta.parse_nested_meta(|meta| options.fail_workflow_on(&meta))
+            } else if meta.path.is_ident("handlers") && meta.input.peek(syn::token::Paren) {
+                let traits;
+                syn::parenthesized!(traits in meta.input);
+                let traits = traits.parse_terminated(Path::parse, syn::Token![,])?;
+                options.handlers.extend(traits);
+                Ok(())
+            } else if meta.path.is_ident("handlers") {
+                options.shares_handlers = Some(meta.path.span());
+                Ok(())
             } else {
-                Err(meta.error("unknown option: `#[workflow]` takes `name = \"…\"` or `dynamic`, `fail_task_on(MyError)` and `fail_workflow_on(panic, nondeterminism)`"))
+                Err(meta.error("unknown option: `#[workflow]` takes `name = \"…\"` or `dynamic`, `handlers(SharedHandlers)`, `fail_task_on(MyError)` and `fail_workflow_on(panic, nondeterminism)`"))
             }
         });
         syn::parse::Parser::parse2(parser, arguments)?;
@@ -69,6 +82,25 @@ impl WorkflowOptions {
             return Err(meta.error("write `panic` or `nondeterminism`: returned errors fail the workflow anyhow"));
         }
         Ok(())
+    }
+
+    /// Refuses `handlers` where no trait is.
+    pub(super) fn refuse_sharing(&self) -> syn::Result<()> {
+        match self.shares_handlers {
+            Some(span) => Err(syn::Error::new(
+                span,
+                "name the traits whose handlers the workflow has too: `handlers(SharedHandlers)`; `handlers` alone goes on such a trait",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses `handlers(..)` where no state is.
+    pub(super) fn refuse_handlers(&self, instead: &str) -> syn::Result<()> {
+        match self.handlers.first() {
+            Some(path) => Err(syn::Error::new_spanned(path, instead)),
+            None => Ok(()),
+        }
     }
 
     /// The statements that tell the registration which errors fail what.

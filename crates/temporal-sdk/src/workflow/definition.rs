@@ -19,6 +19,59 @@ use temporal_client::definition::{DecodeParams, WorkflowDefinition};
 use temporal_protos::api::common::v1::Payload;
 
 /// A workflow type with its code: implemented by `#[workflow]`.
+///
+/// # Shared handlers
+/// `#[workflow(handlers)]` on a trait makes its methods handlers that several workflows share. What they need of the workflow
+/// they get through methods without an attribute, which each workflow provides; `handlers(..)` then adds them to it.
+///
+/// ```
+/// use std::cell::Cell;
+/// use temporal_sdk::workflow;
+///
+/// #[workflow(handlers)]
+/// trait Pausable {
+///     /// Whether the workflow is paused.
+///     fn paused(&self) -> &Cell<bool>;
+///
+///     #[signal]
+///     fn pause(&self) {
+///         self.paused().set(true);
+///     }
+///
+///     #[signal]
+///     fn resume(&self) {
+///         self.paused().set(false);
+///     }
+///
+///     #[query]
+///     fn is_paused(&self) -> bool {
+///         self.paused().get()
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Ship {
+///     paused: Cell<bool>,
+/// }
+///
+/// impl Pausable for Ship {
+///     fn paused(&self) -> &Cell<bool> {
+///         &self.paused
+///     }
+/// }
+///
+/// #[workflow(handlers(Pausable))]
+/// impl Ship {
+///     #[run]
+///     async fn run(&self, ctx: &workflow::Context) -> workflow::Result<()> {
+///         Ok(ctx.wait_condition(|| !self.paused.get()).await?)
+///     }
+/// }
+///
+/// // With the trait in scope, callers name them like the workflow's own.
+/// assert_eq!(Ship::pause.name(), "pause");
+/// ```
+/// A handler that the workflow has itself goes before a shared one of the same name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workflow that a worker can run",
     note = "put `#[workflow]` on its impl block, with one `#[run]` method in it"
@@ -84,6 +137,10 @@ pub struct HandlerOptions {
     pub unfinished_policy: UnfinishedPolicy,
 }
 
+const SIGNAL: &str = "signal";
+const QUERY: &str = "query";
+const UPDATE: &str = "update";
+
 /// An instance of a workflow type.
 pub(crate) type Instance = Rc<dyn Any>;
 /// Decoded arguments.
@@ -113,6 +170,8 @@ type Call<O> = Box<dyn Fn(&Instance, &Context, Input) -> Called<O> + Send + Sync
 /// A signal, query or update handler.
 pub(crate) struct Handler<O> {
     pub(crate) options: HandlerOptions,
+    /// The trait of shared handlers that it comes from.
+    pub(crate) shared_by: Option<&'static str>,
     pub(crate) decode: Decode,
     pub(crate) validate: Option<Validate>,
     pub(crate) call: Call<O>,
@@ -131,6 +190,49 @@ impl<O> Default for HandlerTable<O> {
             named: BTreeMap::new(),
             dynamic: None,
         }
+    }
+}
+
+impl<O> HandlerTable<O> {
+    /// Adds a handler; an empty name is the dynamic one. What two traits share is told.
+    fn add(
+        &mut self,
+        kind: &'static str,
+        shared_by: Option<&'static str>,
+        decode: Decode,
+        options: HandlerOptions,
+        call: Call<O>,
+    ) -> Option<SharedTwice> {
+        let name = options.name.clone();
+        let handler = Handler {
+            options,
+            shared_by,
+            decode,
+            validate: None,
+            call,
+        };
+        let before = if name.is_empty() {
+            self.dynamic.replace(handler)
+        } else {
+            self.named.insert(name.clone(), handler)
+        };
+        let (first, second) = (before?.shared_by?, shared_by?);
+        (first != second).then_some(SharedTwice {
+            kind,
+            name,
+            first,
+            second,
+        })
+    }
+
+    /// Whether the workflow has this handler itself.
+    fn is_own(&self, name: &str) -> bool {
+        let handler = if name.is_empty() {
+            self.dynamic.as_ref()
+        } else {
+            self.named.get(name)
+        };
+        handler.is_some_and(|handler| handler.shared_by.is_none())
     }
 }
 
@@ -185,7 +287,19 @@ pub struct Registration<W> {
     queries: HandlerTable<Payload>,
     updates: HandlerTable<Payload>,
     failures: FailurePolicy,
+    /// The trait of shared handlers that is being told of.
+    shared_by: Option<&'static str>,
+    shared_twice: Vec<SharedTwice>,
     types: PhantomData<fn(W)>,
+}
+
+/// A handler that two traits give a workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SharedTwice {
+    pub(crate) kind: &'static str,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) first: &'static str,
+    pub(crate) second: &'static str,
 }
 
 /// Parameters that handlers can have: those known by type, and [`Dynamic`].
@@ -263,7 +377,7 @@ fn encode<T: ToPayload>(context: &Context, value: &T) -> Result<Payload, Error> 
 }
 
 impl<W: Workflow> Registration<W> {
-    pub(crate) fn collect() -> WorkflowEntry {
+    pub(crate) fn collect() -> Result<WorkflowEntry, SharedTwice> {
         let mut registration = Self {
             construct: None,
             run: None,
@@ -271,11 +385,16 @@ impl<W: Workflow> Registration<W> {
             queries: HandlerTable::default(),
             updates: HandlerTable::default(),
             failures: FailurePolicy::default(),
+            shared_by: None,
+            shared_twice: Vec::new(),
             types: PhantomData,
         };
         W::register(&mut registration);
+        if let Some(twice) = registration.shared_twice() {
+            return Err(twice);
+        }
         let (construct, (decode, run)) = registration.required();
-        WorkflowEntry {
+        Ok(WorkflowEntry {
             name: W::NAME,
             decode,
             construct,
@@ -284,7 +403,29 @@ impl<W: Workflow> Registration<W> {
             queries: registration.queries,
             updates: registration.updates,
             failures: registration.failures,
-        }
+        })
+    }
+
+    /// Takes a handler that two traits give, and that the workflow does not have itself.
+    fn shared_twice(&mut self) -> Option<SharedTwice> {
+        let own = |twice: &SharedTwice| match twice.kind {
+            SIGNAL => self.signals.is_own(&twice.name),
+            QUERY => self.queries.is_own(&twice.name),
+            _ => self.updates.is_own(&twice.name),
+        };
+        std::mem::take(&mut self.shared_twice)
+            .into_iter()
+            .find(|twice| !own(twice))
+    }
+
+    /// What follows comes from this trait of shared handlers.
+    pub fn shared_by(&mut self, name: &'static str) {
+        self.shared_by = Some(name);
+    }
+
+    /// What follows is the workflow's own, and goes before what is shared.
+    pub fn own(&mut self) {
+        self.shared_by = None;
     }
 
     #[expect(clippy::expect_used, reason = "generated code always tells both")]
@@ -350,7 +491,8 @@ impl<W: Workflow> Registration<W> {
         let call: Call<()> = Box::new(move |this, context, input| {
             Called::Now(handle(&instance(this), context, downcast::<P::Values>(input)))
         });
-        add(&mut self.signals, decode::<P>, options, call);
+        let twice = self.signals.add(SIGNAL, self.shared_by, decode::<P>, options, call);
+        self.shared_twice.extend(twice);
     }
 
     /// An async signal handler.
@@ -368,7 +510,8 @@ impl<W: Workflow> Registration<W> {
                 downcast::<P::Values>(input),
             )))
         });
-        add(&mut self.signals, decode::<P>, options, call);
+        let twice = self.signals.add(SIGNAL, self.shared_by, decode::<P>, options, call);
+        self.shared_twice.extend(twice);
     }
 
     /// A query handler.
@@ -381,7 +524,8 @@ impl<W: Workflow> Registration<W> {
             let result = handle(&instance(this), context, downcast::<P::Values>(input));
             Called::Now(result.and_then(|value| encode(context, &value)))
         });
-        add(&mut self.queries, decode::<P>, options, call);
+        let twice = self.queries.add(QUERY, self.shared_by, decode::<P>, options, call);
+        self.shared_twice.extend(twice);
     }
 
     /// An update handler that is done at once.
@@ -394,7 +538,8 @@ impl<W: Workflow> Registration<W> {
             let result = handle(&instance(this), context, downcast::<P::Values>(input));
             Called::Now(result.and_then(|value| encode(context, &value)))
         });
-        add(&mut self.updates, decode::<P>, options, call);
+        let twice = self.updates.add(UPDATE, self.shared_by, decode::<P>, options, call);
+        self.shared_twice.extend(twice);
     }
 
     /// An async update handler.
@@ -410,7 +555,8 @@ impl<W: Workflow> Registration<W> {
             let context = context.clone();
             Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
         });
-        add(&mut self.updates, decode::<P>, options, call);
+        let twice = self.updates.add(UPDATE, self.shared_by, decode::<P>, options, call);
+        self.shared_twice.extend(twice);
     }
 
     /// The validator of an update that was told before; an empty name is the dynamic one.
@@ -431,21 +577,6 @@ impl<W: Workflow> Registration<W> {
                 }
             }));
         }
-    }
-}
-
-fn add<O>(table: &mut HandlerTable<O>, decode: Decode, options: HandlerOptions, call: Call<O>) {
-    let name = options.name.clone();
-    let handler = Handler {
-        options,
-        decode,
-        validate: None,
-        call,
-    };
-    if name.is_empty() {
-        table.dynamic = Some(handler);
-    } else {
-        table.named.insert(name, handler);
     }
 }
 

@@ -23,12 +23,32 @@ pub enum RegisterWorkflowError {
     /// There is a dynamic workflow already.
     #[error("two dynamic workflows are registered: only one can take the workflow types that no other takes")]
     TwoDynamic,
+    /// Two traits of shared handlers give it the same handler.
+    #[error(
+        "the workflow type \"{workflow}\" gets the {handler} from `{first}` and from `{second}`: give one of them another name, or write it in the workflow's own `impl` block, which goes before both"
+    )]
+    SharedTwice {
+        /// The workflow type.
+        workflow: String,
+        /// Kind and name of the handler.
+        handler: String,
+        /// The trait that gave it first.
+        first: &'static str,
+        /// The trait that gave it again.
+        second: &'static str,
+    },
 }
 
 impl WorkflowRegistry {
     /// Adds a workflow type.
     pub(crate) fn register<W: Workflow>(&mut self) -> Result<(), RegisterWorkflowError> {
-        let entry = Arc::new(Registration::<W>::collect());
+        let entry = Registration::<W>::collect().map_err(|twice| RegisterWorkflowError::SharedTwice {
+            workflow: W::NAME.to_owned(),
+            handler: format!("{} \"{}\"", twice.kind, twice.name),
+            first: twice.first,
+            second: twice.second,
+        })?;
+        let entry = Arc::new(entry);
         if W::DYNAMIC {
             if self.dynamic.is_some() {
                 return Err(RegisterWorkflowError::TwoDynamic);

@@ -7,5 +7,6 @@ mod greeting;
 mod order;
 mod programs;
 mod server;
+mod shared;
 mod sync;
 mod versions;

@@ -1,0 +1,209 @@
+//! What workflow authors have beyond the rest: shared handlers, declarations, recorded values, typed attributes.
+
+use std::cell::{Cell, RefCell};
+use temporal_integration_tests::run;
+use temporal_sdk::workflow;
+use temporal_sdk::workflow::ChildWorkflowOptions;
+
+/// Can be approved.
+#[workflow(handlers)]
+trait Approvable {
+    /// Who approved it.
+    fn approvals(&self) -> &RefCell<Vec<String>>;
+
+    /// Approves it.
+    #[signal]
+    fn approve(&self, by: String) {
+        self.approvals().borrow_mut().push(by);
+    }
+
+    #[query]
+    fn approved_by(&self) -> Vec<String> {
+        self.approvals().borrow().clone()
+    }
+
+    /// Takes the last approval back.
+    #[update]
+    async fn withdraw(&self, ctx: &workflow::Context, by: String) -> workflow::Result<usize> {
+        ctx.wait_condition(|| self.approvals().borrow().contains(&by)).await?;
+        self.approvals().borrow_mut().retain(|name| *name != by);
+        Ok(self.approvals().borrow().len())
+    }
+
+    #[validator(withdraw)]
+    fn check_withdraw(&self, by: &String) -> Result<(), &'static str> {
+        if by.is_empty() {
+            Err("say who withdraws")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[derive(Default)]
+struct Payment {
+    approvals: RefCell<Vec<String>>,
+}
+
+impl Approvable for Payment {
+    fn approvals(&self) -> &RefCell<Vec<String>> {
+        &self.approvals
+    }
+}
+
+#[workflow(handlers(Approvable))]
+impl Payment {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<usize> {
+        ctx.wait_condition(|| self.approvals.borrow().len() == 2).await?;
+        Ok(self.approvals.borrow().len())
+    }
+}
+
+#[derive(Default)]
+struct Holiday {
+    approvals: RefCell<Vec<String>>,
+    days: Cell<u32>,
+}
+
+impl Approvable for Holiday {
+    fn approvals(&self) -> &RefCell<Vec<String>> {
+        &self.approvals
+    }
+}
+
+#[workflow(handlers(Approvable))]
+impl Holiday {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context, days: u32) -> workflow::Result<String> {
+        self.days.set(days);
+        ctx.wait_condition(|| !self.approvals.borrow().is_empty()).await?;
+        Ok(format!("{days} days by {}", self.approvals.borrow().join(" ")))
+    }
+
+    #[query]
+    fn days(&self) -> u32 {
+        self.days.get()
+    }
+}
+
+/// S48: two workflows have the signals, queries and updates of one trait, each on its own state.
+#[test]
+fn s48_handlers_are_shared_by_workflows() {
+    run(async |env| {
+        let worker = env.worker().workflow::<Payment>().workflow::<Holiday>();
+        env.serve(worker, async {
+            let payment = env
+                .client()
+                .start_workflow(Payment::run, (), env.unrecorded_options("payment"))
+                .await?;
+            let holiday = env
+                .client()
+                .start_workflow(Holiday::run, 5_u32, env.unrecorded_options("holiday"))
+                .await?;
+            payment.signal(Payment::approve, "ann").await?;
+            assert_eq!(payment.query(Payment::approved_by, ()).await?, ["ann"]);
+            assert_eq!(holiday.query(Holiday::approved_by, ()).await?, Vec::<String>::new());
+            assert_eq!(holiday.query(Holiday::days, ()).await?, 5);
+            let rejected = payment.execute_update(Payment::withdraw, "").await.unwrap_err();
+            assert_eq!(crate::update_failure(rejected).to_string(), "say who withdraws");
+            assert_eq!(payment.execute_update(Payment::withdraw, "ann").await?, 0);
+            for by in ["bob", "cid"] {
+                payment.signal(Payment::approve, by).await?;
+            }
+            holiday.signal(Holiday::approve, "dot").await?;
+            assert_eq!(payment.result().await?, 2);
+            assert_eq!(holiday.result().await?, "5 days by dot");
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// A workflow that callers know by its declaration only.
+#[workflow(name = "Parcel")]
+trait DeclaredParcel {
+    #[run]
+    async fn run(to: String) -> String;
+    #[signal]
+    fn pack(what: String);
+    #[query]
+    fn packed() -> usize;
+    #[update(name = "seal")]
+    fn close_it(seal: u32) -> u32;
+}
+
+/// The code behind the declaration.
+#[derive(Default)]
+struct Parcel {
+    content: RefCell<Vec<String>>,
+    seal: Cell<Option<u32>>,
+}
+
+#[workflow]
+impl Parcel {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context, to: String) -> workflow::Result<String> {
+        ctx.wait_condition(|| self.seal.get().is_some()).await?;
+        Ok(format!("{} to {to}", self.content.borrow().join(" ")))
+    }
+
+    #[signal]
+    fn pack(&self, what: String) {
+        if what == "seal" {
+            self.seal.set(Some(0));
+            return;
+        }
+        self.content.borrow_mut().push(what);
+    }
+
+    #[query]
+    fn packed(&self) -> usize {
+        self.content.borrow().len()
+    }
+
+    #[update]
+    fn seal(&self, seal: u32) -> u32 {
+        self.seal.set(Some(seal));
+        seal + 1
+    }
+}
+
+/// Uses the declaration for a child and for another workflow.
+#[workflow]
+async fn packs(ctx: &workflow::Context, other: String) -> workflow::Result<String> {
+    let options = ChildWorkflowOptions::new(format!("{}-child", ctx.info().workflow_id));
+    let child = ctx.start_child_workflow(DeclaredParcel::run, "berlin", options).await?;
+    child.signal(DeclaredParcel::pack, "books").await?;
+    child.signal(DeclaredParcel::pack, "seal").await?;
+    ctx.external_workflow::<DeclaredParcel>(other)
+        .signal(DeclaredParcel::pack, "pens")
+        .await?;
+    Ok(child.await?)
+}
+
+/// S61, S77: a declaration without code serves clients (start, signal, query, update) and workflows (child, external).
+#[test]
+fn s48_a_declaration_serves_every_caller() {
+    run(async |env| {
+        let worker = env.worker().workflow::<Parcel>().workflow::<packs>();
+        env.serve(worker, async {
+            let options = env.unrecorded_options("parcel");
+            let parcel = env
+                .client()
+                .start_workflow(DeclaredParcel::run, "rome", options)
+                .await?;
+            parcel.signal(DeclaredParcel::pack, "shoes").await?;
+            assert_eq!(parcel.query(DeclaredParcel::packed, ()).await?, 1);
+            let answer = env
+                .client()
+                .execute_workflow(packs, parcel.id().to_owned(), env.unrecorded_options("packs"))
+                .await?;
+            assert_eq!(answer, "books to berlin");
+            assert_eq!(parcel.execute_update(DeclaredParcel::close_it, 7_u32).await?, 8);
+            assert_eq!(parcel.result().await?, "shoes pens to rome");
+            Ok(())
+        })
+        .await
+    });
+}
