@@ -20,7 +20,7 @@ pub(super) fn expand(options: &WorkflowOptions, item: ItemImpl) -> syn::Result<T
     let markers = markers(&block, &name, dynamic_run);
     let methods = methods(&block);
     let definition = definition(&block, &name, dynamic_run);
-    let workflow = workflow(&block, dynamic_run, &options);
+    let workflow = workflow(&block, dynamic_run, options);
     Ok(quote! {
         #markers
         #methods

@@ -46,7 +46,7 @@ pub(super) fn expand(options: &WorkflowOptions, item: ItemTrait) -> syn::Result<
             where
                 Self: #sdk::workflow::Workflow,
             {
-                #[allow(async_fn_in_trait, clippy::unused_async, clippy::needless_pass_by_value, clippy::unused_self)]
+                #[allow(async_fn_in_trait, clippy::unused_async, clippy::needless_pass_by_value, clippy::ptr_arg, clippy::unused_self)]
                 trait __SharedMethods: #ident {
                     #(#methods)*
                     #(#validators)*
