@@ -128,16 +128,10 @@ impl Context {
     where
         A::Params: EncodeParams,
     {
-        let name = activity.name().into_owned();
         let mut command = options.command;
+        let parts = (&mut command.arguments, &mut command.header);
+        let name = self.prepare_activity(OutgoingKind::Activity, &activity, input, parts);
         command.activity_type.clone_from(&name);
-        command.arguments = self.encode::<A::Params>(&input.into_input(), || format!("activity \"{name}\""));
-        self.intercept(
-            OutgoingKind::Activity,
-            &name,
-            &mut command.arguments,
-            &mut command.header,
-        );
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
         let (run, started_at) = (&self.run, Location::caller());
         let operation = self.operation("start_activity", cancelled_resolution, || {
@@ -175,16 +169,10 @@ impl Context {
     where
         A::Params: EncodeParams,
     {
-        let name = activity.name().into_owned();
         let mut command = options.command;
+        let parts = (&mut command.arguments, &mut command.header);
+        let name = self.prepare_activity(OutgoingKind::LocalActivity, &activity, input, parts);
         command.activity_type.clone_from(&name);
-        command.arguments = self.encode::<A::Params>(&input.into_input(), || format!("local activity \"{name}\""));
-        self.intercept(
-            OutgoingKind::LocalActivity,
-            &name,
-            &mut command.arguments,
-            &mut command.header,
-        );
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
         let (run, started_at) = (&self.run, Location::caller());
         let operation = self.operation("start_local_activity", cancelled_resolution, || {
@@ -681,6 +669,31 @@ impl Context {
             Some((id, slot)) => Operation::started(&self.run, id, slot),
             None => Operation::never(),
         }
+    }
+
+    /// What starting an activity and a local one have in common: sets the arguments and the headers, past the interceptors, and
+    /// gives the activity's name.
+    fn prepare_activity<A: ActivityRef>(
+        &self,
+        kind: OutgoingKind,
+        activity: &A,
+        input: impl IntoInput<A::Params>,
+        (arguments, header): (&mut Vec<Payload>, &mut BTreeMap<String, Payload>),
+    ) -> String
+    where
+        A::Params: EncodeParams,
+    {
+        let name = activity.name().into_owned();
+        *arguments = self.encode::<A::Params>(&input.into_input(), || {
+            let local = if kind == OutgoingKind::LocalActivity {
+                "local "
+            } else {
+                ""
+            };
+            format!("{local}activity \"{name}\"")
+        });
+        self.intercept(kind, &name, arguments, header);
+        name
     }
 
     pub(crate) fn member(&self, operation: OperationId) -> (Scope, u64) {
