@@ -31,6 +31,8 @@ sequence_numbers! {
     CancelExternalSeq,
     /// Number of a Nexus operation in its run, from 1.
     NexusSeq,
+    /// Number of a side effect in its run, from 1.
+    SideEffectSeq,
 }
 
 /// What a cancelled operation waits for before it ends.

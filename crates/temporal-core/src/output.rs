@@ -1,6 +1,9 @@
 //! What machines emit into: jobs for the workflow's code and commands for the server.
 
-use crate::{ActivitySeq, CancelExternalSeq, ChildSeq, Job, LocalActivitySeq, NexusSeq, SignalExternalSeq, TimerSeq};
+use crate::{
+    ActivitySeq, CancelExternalSeq, ChildSeq, Job, LocalActivitySeq, NexusSeq, SideEffectSeq, SignalExternalSeq,
+    TimerSeq,
+};
 use alloc::collections::VecDeque;
 
 /// What the workflow's code asked for, as a name that is cheap to queue: the machine behind it owns the content.
@@ -19,6 +22,7 @@ pub(crate) enum CommandKey {
     CancelNexus(NexusSeq),
     PatchMarker(u32),
     PatchAttributes(u32),
+    SideEffectMarker(SideEffectSeq),
     UpsertSearchAttributes(u32),
     UpsertMemo(u32),
     AcceptUpdate(u32),

@@ -9,6 +9,7 @@ mod local_activity;
 mod nexus_operation;
 mod patch;
 mod properties;
+mod side_effect;
 mod signal_external;
 mod support;
 mod timer;
@@ -22,6 +23,7 @@ pub(crate) use local_activity::{LOCAL_ACTIVITY_MARKER, LocalActivities, LocalMar
 pub(crate) use nexus_operation::{Nexus, NexusClosed};
 pub(crate) use patch::{PATCH_ATTRIBUTE, PATCH_MARKER, PatchData, Patches};
 pub(crate) use properties::Properties;
+pub(crate) use side_effect::{SIDE_EFFECT_MARKER, SideEffects};
 pub(crate) use signal_external::{Address, Signal};
 pub(crate) use support::{Differences, Own, Table};
 pub(crate) use timer::Timer;

@@ -179,7 +179,7 @@ impl CommandKey {
             Self::CancelExternal(_) => "CancelExternalWorkflow",
             Self::ScheduleNexus(_) => "ScheduleNexusOperation",
             Self::CancelNexus(_) => "CancelNexusOperation",
-            Self::PatchMarker(_) => "RecordMarker",
+            Self::PatchMarker(_) | Self::SideEffectMarker(_) => "RecordMarker",
             Self::PatchAttributes(_) | Self::UpsertSearchAttributes(_) => "UpsertSearchAttributes",
             Self::UpsertMemo(_) => "UpsertMemo",
             Self::AcceptUpdate(_) => "AcceptUpdate",

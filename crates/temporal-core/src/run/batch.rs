@@ -3,7 +3,7 @@
 use super::WorkflowRun;
 use super::step::Phase;
 use crate::convert::since_epoch;
-use crate::machines::{Incoming, LOCAL_ACTIVITY_MARKER, LocalMarker, PATCH_MARKER, PatchData};
+use crate::machines::{Incoming, LOCAL_ACTIVITY_MARKER, LocalMarker, PATCH_MARKER, PatchData, SIDE_EFFECT_MARKER};
 use crate::{Job, RunError};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -113,6 +113,12 @@ impl WorkflowRun {
                     let marker = LocalMarker::take(marker)
                         .map_err(|error| RunError::BadHistory(format!("event {}: {error}", event.event_id)))?;
                     self.operations.markers.push_back(marker);
+                }
+                Some(Attributes::MarkerRecordedEventAttributes(marker)) if marker.marker_name == SIDE_EFFECT_MARKER => {
+                    self.operations
+                        .side_effects
+                        .looked_ahead(marker)
+                        .map_err(|error| RunError::BadHistory(format!("event {}: {error}", event.event_id)))?;
                 }
                 Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
                     updates.push_back(Arriving {

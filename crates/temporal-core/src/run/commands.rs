@@ -6,8 +6,8 @@ use super::step::Phase;
 use crate::machines::{Activity, Address, CancelExternal, Child, End, Nexus, Signal, Timer};
 use crate::{
     ActivitySeq, CancelExternalSeq, ChildSeq, ContinueAsNew, ExternalTarget, LocalActivitySeq, NexusSeq, QueryId,
-    ScheduleActivity, ScheduleLocalActivity, ScheduleNexus, SignalExternal, SignalExternalSeq, StartChild, StartTimer,
-    TimerSeq,
+    ScheduleActivity, ScheduleLocalActivity, ScheduleNexus, SideEffectSeq, SignalExternal, SignalExternalSeq,
+    StartChild, StartTimer, TimerSeq,
 };
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -191,6 +191,24 @@ impl WorkflowRun {
         }
         let recorded = self.phase == Phase::Running { recorded: true };
         self.operations.patches.call(id, deprecated, recorded, &mut self.out)
+    }
+
+    /// Begins a side effect: the value that history holds for it. `None`: make it, and hand it to
+    /// [`record_side_effect`](Self::record_side_effect).
+    pub fn side_effect(&mut self) -> (SideEffectSeq, Option<Payload>) {
+        if !self.accepts("side_effect") {
+            return (SideEffectSeq(0), None);
+        }
+        let seq = SideEffectSeq(next(&mut self.operations.last.side_effect));
+        let value = self.operations.side_effects.call(seq, &mut self.out);
+        (seq, value)
+    }
+
+    /// The value of a side effect that history does not hold yet. A marker will remember it.
+    pub fn record_side_effect(&mut self, seq: SideEffectSeq, value: Payload) {
+        if seq.0 != 0 && self.accepts("record_side_effect") {
+            self.operations.side_effects.record(seq, value, &mut self.out);
+        }
     }
 
     /// Upserts search attributes; a null payload removes one.

@@ -5,7 +5,7 @@ use super::operations::Operation;
 use crate::history::{describe, is_command_event};
 use crate::machines::{
     Activity, CancelExternal, Child, Differences, LOCAL_ACTIVITY_MARKER, Nexus, PATCH_ATTRIBUTE, PATCH_MARKER,
-    PatchData, Signal, Timer,
+    PatchData, SIDE_EFFECT_MARKER, SideEffects, Signal, Timer,
 };
 use crate::output::CommandKey;
 use crate::{Nondeterminism, RunError};
@@ -238,6 +238,9 @@ impl WorkflowRun {
             (Some(CommandKey::LocalActivityMarker(seq)), LOCAL_ACTIVITY_MARKER) => {
                 self.operations.local_activities.recorded(seq, marker)
             }
+            (Some(CommandKey::SideEffectMarker(seq)), SIDE_EFFECT_MARKER) => {
+                self.operations.side_effects.recorded(seq, marker)
+            }
             (expected, PATCH_MARKER) => {
                 let Some(data) = PatchData::read(marker) else {
                     return Fit::Contradicts(Differences::default());
@@ -281,6 +284,7 @@ impl WorkflowRun {
             CommandKey::LocalActivityMarker(seq) => Some(operations.local_activities.describe(seq)),
             CommandKey::PatchMarker(number) => Some(operations.patches.describe(number)),
             CommandKey::PatchAttributes(_) => Some(PATCH_ATTRIBUTE.into()),
+            CommandKey::SideEffectMarker(seq) => Some(SideEffects::describe(seq)),
             CommandKey::UpsertSearchAttributes(upsert) | CommandKey::UpsertMemo(upsert) => {
                 Some(operations.properties.describe(upsert))
             }

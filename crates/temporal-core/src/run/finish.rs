@@ -77,6 +77,7 @@ impl WorkflowRun {
             CommandKey::ScheduleNexus(seq) | CommandKey::CancelNexus(seq) => operations.nexus.send(seq.0, Nexus::send),
             CommandKey::PatchMarker(number) => operations.patches.send_marker(number),
             CommandKey::PatchAttributes(number) => operations.patches.send_attributes(number),
+            CommandKey::SideEffectMarker(seq) => operations.side_effects.send(seq),
             CommandKey::UpsertSearchAttributes(upsert) => operations.properties.send_search_attributes(upsert),
             CommandKey::UpsertMemo(upsert) => operations.properties.send_memo(upsert),
             CommandKey::AcceptUpdate(update) => operations.updates.send_acceptance(update, messages),

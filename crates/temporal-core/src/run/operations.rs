@@ -1,8 +1,8 @@
 //! All machines of a run.
 
 use crate::machines::{
-    Activity, CancelExternal, Child, Closing, LocalActivities, LocalMarker, Nexus, Patches, Properties, Signal, Table,
-    Timer, Updates,
+    Activity, CancelExternal, Child, Closing, LocalActivities, LocalMarker, Nexus, Patches, Properties, SideEffects,
+    Signal, Table, Timer, Updates,
 };
 use crate::{ActivitySeq, CancelExternalSeq, ChildSeq, NexusSeq, SignalExternalSeq, TimerSeq};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -17,6 +17,7 @@ pub(super) struct Operations {
     pub(super) nexus: Table<Nexus>,
     pub(super) local_activities: LocalActivities,
     pub(super) patches: Patches,
+    pub(super) side_effects: SideEffects,
     pub(super) properties: Properties,
     pub(super) updates: Updates,
     pub(super) closing: Closing,
@@ -37,6 +38,7 @@ pub(super) struct LastNumbers {
     pub(super) signal: u32,
     pub(super) cancel: u32,
     pub(super) nexus: u32,
+    pub(super) side_effect: u32,
 }
 
 /// Whose event it was.

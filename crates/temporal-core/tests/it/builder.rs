@@ -474,6 +474,26 @@ impl HistoryBuilder {
             },
         ))
     }
+    pub(crate) fn side_effect_marker(&mut self, number: u32, value: &str) -> i64 {
+        let id = Payload {
+            data: number.to_string().into(),
+            ..json("")
+        };
+        let detail = |payload| Payloads {
+            payloads: vec![payload],
+        };
+        self.event(Attributes::MarkerRecordedEventAttributes(
+            MarkerRecordedEventAttributes {
+                marker_name: "SideEffect".into(),
+                details: [
+                    ("side-effect-id".to_owned(), detail(id)),
+                    ("data".to_owned(), detail(json(value))),
+                ]
+                .into(),
+                ..Default::default()
+            },
+        ))
+    }
     /// As SDKs of the Core family wrote it before 2023.
     pub(crate) fn old_patch_marker(&mut self, id: &str, deprecated: bool) -> i64 {
         let plain = |data: Vec<u8>| Payloads {

@@ -249,6 +249,10 @@ pub(crate) fn summary(command: &Command) -> String {
             let details = a.details.get("data").or(a.details.get("patch-data")).unwrap();
             let data: serde_json::Value = serde_json::from_slice(&details.payloads[0].data).unwrap();
             match a.marker_name.as_str() {
+                "SideEffect" => {
+                    let id = &a.details["side-effect-id"].payloads[0].data;
+                    format!("side effect {}", String::from_utf8_lossy(id))
+                }
                 "core_patch" => format!("patch {}", data["id"].as_str().unwrap()),
                 _ => format!("local {} {}", data["seq"], data["activity_type"].as_str().unwrap()),
             }

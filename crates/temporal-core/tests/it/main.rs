@@ -17,6 +17,7 @@ mod property;
 mod python;
 mod queries;
 mod script;
+mod side_effects;
 mod tasks;
 mod timers;
 mod updates;

@@ -260,6 +260,14 @@ impl Ctx {
     pub(crate) fn seeds(&self) -> Vec<u64> {
         self.inbox.borrow().seeds.clone()
     }
+    pub(crate) fn side_effect(&self, make: impl FnOnce() -> Payload) -> Payload {
+        let (seq, value) = self.run(WorkflowRun::side_effect);
+        value.unwrap_or_else(|| {
+            let value = make();
+            self.run(|run| run.record_side_effect(seq, value.clone()));
+            value
+        })
+    }
     pub(crate) fn patched(&self, id: &str) -> bool {
         self.run(|run| run.patched(id, false))
     }
