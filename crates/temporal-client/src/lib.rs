@@ -46,7 +46,12 @@ mod eager;
 
 pub use activity::{ActivityHandle, ActivityHandleError, ActivityTarget};
 pub use client::Client;
-pub use common::{Memo, Priority, RetryPolicy, SearchAttributeKey, SearchAttributeValue, SearchAttributes, StoredMemo};
+pub use common::{
+    Memo, Priority, RetryPolicy, SearchAttributeError, SearchAttributeKey, SearchAttributeSet, SearchAttributeValue,
+    SearchAttributes, StoredMemo,
+};
+#[doc(hidden)]
+pub use common::{OwnKind, SearchAttributeField};
 pub use connection::{
     Call, CallOptions, ClientOptions, Code, ConnectError, Connection, EnvironmentError, HttpProxy, KeepAlive,
     RetryOptions, Rpc, RpcError, Tls,

@@ -3,6 +3,7 @@
 //! Use them through `temporal_sdk`.
 
 mod activity;
+mod search_attributes;
 mod workflow;
 
 use proc_macro::TokenStream;
@@ -120,4 +121,32 @@ pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
     workflow::expand_workflow(arguments.into(), item.into()).into()
+}
+
+/// Makes a struct a set of search attributes: typed keys, and conversion from and into `SearchAttributes`.
+///
+/// Each field is one: a `String` (`Keyword`), an `i64` (`Int`), an `f64` (`Double`), a `bool` (`Bool`), a `SystemTime`
+/// (`Datetime`), a `Vec<String>` (`KeywordList`), or an `Option` of these. Its name is the field's in `PascalCase`:
+/// `customer_id` is `CustomerId`. `Order::customer_id` is its `SearchAttributeKey`.
+///
+/// # Options
+/// - `#[search_attribute(name = "…")]`: another name.
+/// - `#[search_attribute(text)]`: a `String` that is found by the words in it (`Text`).
+///
+/// ```ignore
+/// #[derive(SearchAttributeSet)]
+/// struct OrderAttributes {
+///     customer_id: String,
+///     amount: i64,
+///     #[search_attribute(text)]
+///     note: Option<String>,
+/// }
+///
+/// let options = WorkflowOptions::new("order-1", "orders").search_attributes(attributes);
+/// ctx.upsert_search_attributes(attributes.to_changes());
+/// let attributes = OrderAttributes::from_search_attributes(&ctx.search_attributes())?;
+/// ```
+#[proc_macro_derive(SearchAttributeSet, attributes(search_attribute))]
+pub fn search_attribute_set(item: TokenStream) -> TokenStream {
+    search_attributes::expand(item.into()).into()
 }

@@ -12,8 +12,8 @@ pub mod workflow;
 
 pub use raw_values::RawValues;
 pub use temporal_client as client;
-pub use temporal_client::args;
-pub use temporal_sdk_macros::{activities, activity, workflow};
+pub use temporal_client::{SearchAttributeSet, args};
+pub use temporal_sdk_macros::{SearchAttributeSet, activities, activity, workflow};
 pub use worker::Worker;
 
 /// The code of the front page compiles.

@@ -1,9 +1,10 @@
 //! What workflow authors have beyond the rest: shared handlers, declarations, recorded values, typed attributes.
 
 use std::cell::{Cell, RefCell};
+use temporal_integration_tests::history::{EventType, count};
 use temporal_integration_tests::run;
-use temporal_sdk::workflow;
 use temporal_sdk::workflow::ChildWorkflowOptions;
+use temporal_sdk::{SearchAttributeSet, workflow};
 
 /// Can be approved.
 #[workflow(handlers)]
@@ -202,6 +203,108 @@ fn s48_a_declaration_serves_every_caller() {
             assert_eq!(answer, "books to berlin");
             assert_eq!(parcel.execute_update(DeclaredParcel::close_it, 7_u32).await?, 8);
             assert_eq!(parcel.result().await?, "shoes pens to rome");
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// By what the orders of the test are found.
+#[derive(Debug, Clone, PartialEq, SearchAttributeSet)]
+struct OrderAttributes {
+    suite_keyword: String,
+    #[search_attribute(name = "SuiteInt")]
+    amount: Option<i64>,
+}
+
+#[workflow]
+async fn indexed(ctx: &workflow::Context) -> workflow::Result<String> {
+    let mut order = OrderAttributes::from_search_attributes(&ctx.search_attributes())?;
+    let before = order.amount;
+    order.suite_keyword.push_str("-done");
+    order.amount = None;
+    ctx.upsert_search_attributes(order.to_changes());
+    Ok(format!("{before:?}"))
+}
+
+/// B8: search attributes as a struct, at the start, in the workflow and in its description.
+#[test]
+fn b8_a_struct_of_search_attributes() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<indexed>(), async {
+            let order = OrderAttributes {
+                suite_keyword: env.unrecorded_id("order"),
+                amount: Some(7),
+            };
+            let options = env.unrecorded_options("indexed").search_attributes(order.clone());
+            let handle = env.client().start_workflow(indexed, (), options).await?;
+            assert_eq!(handle.result().await?, "Some(7)");
+            let description = handle.describe().await?;
+            let after = OrderAttributes::from_search_attributes(description.search_attributes())?;
+            assert_eq!(after.suite_keyword, format!("{}-done", order.suite_keyword));
+            assert_eq!(after.amount, None);
+            assert_eq!(
+                OrderAttributes::ATTRIBUTES,
+                [("SuiteKeyword", "Keyword"), ("SuiteInt", "Int")]
+            );
+            assert_eq!(OrderAttributes::amount.name(), "SuiteInt");
+            Ok(())
+        })
+        .await
+    });
+}
+
+thread_local! {
+    static READINGS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Reads the world twice, with a query between.
+#[derive(Default)]
+struct Readings {
+    first: Cell<u32>,
+    go: Cell<bool>,
+}
+
+#[workflow]
+impl Readings {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<(u32, u32)> {
+        let read = || READINGS.with(|made| made.replace(made.get() + 1) + 1);
+        self.first.set(ctx.side_effect(read));
+        ctx.wait_condition(|| self.go.get()).await?;
+        Ok((self.first.get(), ctx.side_effect(read)))
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.go.set(true);
+    }
+
+    #[query]
+    fn first(&self) -> u32 {
+        self.first.get()
+    }
+}
+
+/// O14: a side effect's value is made once; a worker without a cache reads it from history for every task and query.
+#[test]
+fn o14_a_side_effect_is_recorded_once() {
+    run(async |env| {
+        let worker = env.worker().workflow::<Readings>().max_cached_workflows(0);
+        env.serve(worker, async {
+            let handle = env
+                .client()
+                .start_workflow(Readings::run, (), env.unrecorded_options("readings"))
+                .await?;
+            let first = handle.query(Readings::first, ()).await?;
+            assert_eq!(handle.query(Readings::first, ()).await?, first);
+            handle.signal(Readings::go, ()).await?;
+            assert_eq!(
+                handle.result().await?,
+                (first, handle.query(Readings::first, ()).await? + 1)
+            );
+            let events = env.events(handle.id()).await?;
+            assert_eq!(count(&events, EventType::MarkerRecorded), 2);
             Ok(())
         })
         .await

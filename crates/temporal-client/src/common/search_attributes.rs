@@ -76,6 +76,15 @@ impl<T> SearchAttributeKey<T> {
     }
 }
 
+impl<T: super::search_attribute_set::OwnKind> SearchAttributeKey<T> {
+    /// A key of the type's own kind, which is `Keyword` for a `String`: for generated code.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn own(name: &'static str) -> Self {
+        Self::of(name, T::KIND)
+    }
+}
+
 impl SearchAttributeKey<String> {
     /// A `Keyword`: found by its whole value.
     #[must_use]

@@ -130,8 +130,8 @@ impl WorkflowOptions {
 
     /// Values by which it is found.
     #[must_use]
-    pub fn search_attributes(mut self, attributes: SearchAttributes) -> Self {
-        self.search_attributes = attributes;
+    pub fn search_attributes(mut self, attributes: impl Into<SearchAttributes>) -> Self {
+        self.search_attributes = attributes.into();
         self
     }
 

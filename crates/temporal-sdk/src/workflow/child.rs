@@ -59,7 +59,7 @@ impl ChildWorkflowOptions {
         /// Notes shown with it in lists. Default: none.
         memo(memo: Memo) => |this| this.memo = memo;
         /// By what it is found. Default: nothing.
-        search_attributes(attributes: SearchAttributes) => |this| this.command.search_attributes = attributes.payloads().clone();
+        search_attributes(attributes: impl Into<SearchAttributes>) => |this| this.command.search_attributes = attributes.into().payloads().clone();
         /// What a cancelled child waits for. Default: [`CancellationType::WaitCancellationCompleted`].
         cancellation_type(kind: CancellationType) => |this| this.command.cancellation_type = kind;
         /// Its priority and fairness. Default: the parent's.

@@ -481,8 +481,26 @@ impl Context {
     /// ctx.upsert_search_attributes(SearchAttributes::new().with(&STAGE, "packing".to_owned()));
     /// # }
     /// ```
-    pub fn upsert_search_attributes(&self, changes: SearchAttributes) {
-        let fields = temporal_protos::api::common::v1::SearchAttributes::from(changes).indexed_fields;
+    ///
+    /// A struct that derives [`SearchAttributeSet`](crate::SearchAttributeSet) sets all of its fields at once:
+    ///
+    /// ```
+    /// # use temporal_sdk::{SearchAttributeSet, client::SearchAttributeError, workflow};
+    /// #[derive(SearchAttributeSet)]
+    /// struct OrderAttributes {
+    ///     customer_id: String,
+    ///     amount: Option<i64>,
+    /// }
+    /// # fn example(ctx: &workflow::Context) -> Result<(), SearchAttributeError> {
+    /// let mut order = OrderAttributes::from_search_attributes(&ctx.search_attributes())?;
+    /// order.amount = None;
+    /// ctx.upsert_search_attributes(order.to_changes());
+    /// assert_eq!(OrderAttributes::customer_id.name(), "CustomerId");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn upsert_search_attributes(&self, changes: impl Into<SearchAttributes>) {
+        let fields = temporal_protos::api::common::v1::SearchAttributes::from(changes.into()).indexed_fields;
         let _ = self
             .run
             .command("upsert_search_attributes", |core| core.upsert_search_attributes(fields));

@@ -46,7 +46,7 @@ impl ContinueAsNewOptions {
         /// The new run's notes, in place of this one's.
         memo(memo: Memo) => |this| this.memo = Some(memo);
         /// By what the new run is found, in place of what this one is found by.
-        search_attributes(attributes: SearchAttributes) => |this| this.search_attributes = Some(attributes);
+        search_attributes(attributes: impl Into<SearchAttributes>) => |this| this.search_attributes = Some(attributes.into());
         /// Which worker deployment version the new run starts with. Default: the server decides.
         initial_versioning_behavior(behavior: ContinueAsNewVersioningBehavior) => |this| this.initial_versioning_behavior = behavior;
     }

@@ -28,6 +28,7 @@ pub(crate) mod registry;
 mod run;
 mod scope;
 mod select;
+mod side_effect;
 mod spawn;
 mod stack_trace;
 mod start;

@@ -60,6 +60,8 @@ pub(crate) enum Phase {
     Query,
     /// Look, but not act: an update is being validated.
     Validator,
+    /// Look, but not act: a side effect's value is being made.
+    SideEffect,
     /// Nothing: the run has ended, or is being evicted.
     Ended,
 }
@@ -129,6 +131,10 @@ impl RunState {
             }
             Phase::Query => misuse::raise(&format!(
                 "{call} was called while workflow {} (id {}) answered a query: a query may only read state; do it in a signal or an update",
+                self.info.workflow_type, self.info.workflow_id,
+            )),
+            Phase::SideEffect => misuse::raise(&format!(
+                "{call} was called in a side effect of workflow {} (id {}): its closure only makes a value; do it before or after",
                 self.info.workflow_type, self.info.workflow_id,
             )),
             Phase::Validator => misuse::raise(&format!(

@@ -8,5 +8,6 @@ mod order;
 mod programs;
 mod server;
 mod shared;
+mod side_effects;
 mod sync;
 mod versions;

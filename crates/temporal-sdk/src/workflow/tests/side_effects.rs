@@ -1,0 +1,45 @@
+//! Values from outside the workflow, recorded once.
+
+use crate::workflow;
+use crate::workflow::Context;
+use crate::workflow::tests::server::{Server, payload};
+use std::cell::Cell;
+use std::time::Duration;
+
+thread_local! {
+    static WORLD: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Looks at the world twice.
+#[workflow]
+async fn looking(ctx: &Context, acts: bool) -> workflow::Result<(u32, u32)> {
+    let first = ctx.side_effect(|| {
+        if acts {
+            drop(ctx.sleep(Duration::from_secs(1)));
+        }
+        WORLD.get()
+    });
+    ctx.sleep(Duration::from_secs(1)).await?;
+    Ok((first, ctx.side_effect(|| WORLD.get())))
+}
+
+#[test]
+fn a_side_effect_keeps_its_value() {
+    WORLD.set(7);
+    let mut server = Server::start::<looking>(vec![payload(&false)]);
+    assert_eq!(server.task().summary(), ["marker SideEffect", "start timer 1 of 1s"]);
+    WORLD.set(8);
+    server.evict();
+    server.fire_timer("1");
+    assert_eq!(server.task().summary(), ["marker SideEffect", "complete [7,8]"]);
+}
+
+#[test]
+fn a_side_effect_that_acts_is_told_so() {
+    let mut server = Server::start::<looking>(vec![payload(&true)]);
+    let message = server.failing_task();
+    assert!(
+        message.starts_with("sleep was called in a side effect of workflow looking"),
+        "{message}"
+    );
+}
