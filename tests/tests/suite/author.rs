@@ -1,10 +1,12 @@
 //! What workflow authors have beyond the rest: shared handlers, declarations, recorded values, typed attributes.
 
 use std::cell::{Cell, RefCell};
-use temporal_integration_tests::history::{EventType, count};
+use temporal_integration_tests::history::{Event, EventType, count};
 use temporal_integration_tests::run;
+use temporal_sdk::client::protos::api::enums::v1::WorkflowTaskFailedCause;
+use temporal_sdk::client::protos::api::history::v1::history_event::Attributes;
 use temporal_sdk::workflow::ChildWorkflowOptions;
-use temporal_sdk::{SearchAttributeSet, workflow};
+use temporal_sdk::{SearchAttributeSet, activity, workflow};
 
 /// Can be approved.
 #[workflow(handlers)]
@@ -308,5 +310,112 @@ fn o14_a_side_effect_is_recorded_once() {
             Ok(())
         })
         .await
+    });
+}
+
+/// Gives more than a namespace takes in one place.
+#[workflow]
+async fn gives_too_much() -> workflow::Result<String> {
+    Ok("x".repeat(3_000_000))
+}
+
+/// P68: a result over the namespace's limit fails the task and says so, and the workflow lives on.
+#[test]
+fn p68_a_result_that_is_too_large() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<gives_too_much>(), async {
+            let handle = env
+                .client()
+                .start_workflow(gives_too_much, (), env.unrecorded_options("big"))
+                .await?;
+            let failed = |event: &Event| event.event_type() == EventType::WorkflowTaskFailed;
+            let events = env.wait_for_event(handle.id(), failed).await?;
+            let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) =
+                events.last().and_then(|event| event.attributes.clone())
+            else {
+                anyhow::bail!("the last event is no failed task")
+            };
+            assert_eq!(failed.cause(), WorkflowTaskFailedCause::PayloadsTooLarge);
+            let message = failed.failure.unwrap_or_default().message;
+            assert!(
+                message.starts_with("[TMPRL1103] the result of workflow \"gives_too_much\" has 30000"),
+                "{message}"
+            );
+            handle.terminate("told").await?;
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// A handler that needs what the run method holds.
+#[derive(Default)]
+struct Holds {
+    log: RefCell<Vec<String>>,
+}
+
+#[workflow]
+impl Holds {
+    #[run]
+    #[expect(clippy::await_holding_refcell_ref, reason = "that is the mistake")]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<()> {
+        let held = self.log.borrow_mut();
+        ctx.wait_condition(|| !held.is_empty()).await?;
+        Ok(())
+    }
+
+    #[query]
+    fn lines(&self) -> usize {
+        self.log.borrow().len()
+    }
+}
+
+/// S54: a query that meets a borrow held across an await is told where, whose, and what to write instead.
+#[test]
+fn s54_a_borrow_across_an_await_is_explained() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<Holds>(), async {
+            let handle = env
+                .client()
+                .start_workflow(Holds::run, (), env.unrecorded_options("holds"))
+                .await?;
+            let error = handle.query(Holds::lines, ()).await.unwrap_err();
+            let message = format!("{error:?}");
+            assert!(
+                message.contains("in query \\\"lines\\\" of workflow \\\"Holds\\\""),
+                "{message}"
+            );
+            assert!(message.contains("end the borrow before the await"), "{message}");
+            handle.terminate("told").await?;
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[activity]
+fn twice() -> activity::Result<()> {
+    Ok(())
+}
+
+/// S37: a name registered twice fails the build of the worker, and is named.
+#[test]
+fn s37_a_name_is_registered_once() {
+    run(async |env| {
+        let workflows = env.worker().workflow::<Holds>().workflow::<Holds>().build();
+        assert!(
+            workflows
+                .unwrap_err()
+                .to_string()
+                .starts_with("the workflow type \"Holds\" is registered twice: give one of them another name")
+        );
+        let activities = env.worker().activity(twice).activity(twice).build();
+        assert!(
+            activities
+                .unwrap_err()
+                .to_string()
+                .starts_with("the activity \"twice\" is registered twice: give one of them another name")
+        );
+        Ok(())
     });
 }

@@ -32,6 +32,7 @@ mod handle;
 mod heartbeat;
 mod local_activities;
 mod options;
+mod payload_limit;
 mod poller;
 mod registry;
 mod replay_all;

@@ -24,7 +24,7 @@ const LONG_POLL: Duration = Duration::from_secs(70);
 /// A poll broken off from this side can, now and then, swallow a task.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Asks what the server can do about open polls when the worker shuts down.
+/// Asks what the server can do about open polls when the worker shuts down, and how large values may be.
 pub(super) async fn learn_capabilities(worker: Arc<Shared>) {
     let request = DescribeNamespaceRequest {
         namespace: worker.namespace(),
@@ -32,10 +32,11 @@ pub(super) async fn learn_capabilities(worker: Arc<Shared>) {
     };
     match worker.client.call(request).await {
         Ok(described) => {
-            let capabilities = described
-                .namespace_info
-                .and_then(|info| info.capabilities)
-                .unwrap_or_default();
+            let info = described.namespace_info.unwrap_or_default();
+            let limits = info.limits.unwrap_or_default();
+            let limit = u64::try_from(limits.blob_size_limit_error).unwrap_or(0);
+            worker.payload_limit.store(limit, Ordering::Relaxed);
+            let capabilities = info.capabilities.unwrap_or_default();
             worker
                 .server_ends_polls
                 .store(capabilities.worker_poll_complete_on_shutdown, Ordering::Relaxed);

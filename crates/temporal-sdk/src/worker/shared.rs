@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub(super) shutdown: Arc<Latch<()>>,
     /// Whether the server ends open polls when it is told of the shutdown.
     pub(super) server_ends_polls: AtomicBool,
+    /// How many bytes the namespace takes in one place; 0 while that is not known.
+    pub(super) payload_limit: AtomicU64,
     /// Set when the time for a graceful end is over.
     pub(super) time_over: Latch<()>,
     pub(super) fatal: mpsc::UnboundedSender<WorkerError>,
@@ -102,6 +104,7 @@ impl Shared {
             local_activity_slots: slots.local_activity,
             shutdown,
             server_ends_polls: AtomicBool::new(false),
+            payload_limit: AtomicU64::new(0),
             time_over: Latch::default(),
             fatal,
             parked: Mutex::default(),

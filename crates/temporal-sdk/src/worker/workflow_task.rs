@@ -7,10 +7,11 @@
 use super::local_activities::{Caller, LocalActivities};
 use super::shard::{RunLease, Step, deadlock, task_failure};
 use super::shared::Shared;
-use super::{activity_task, codec};
+use super::{activity_task, codec, payload_limit};
 use crate::workflow::host::TaskFailure;
 use bytes::Bytes;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use temporal_client::protos::api::command::v1::Command;
 use temporal_client::protos::api::command::v1::command::Attributes;
 use temporal_client::protos::api::common::v1::WorkflowExecution;
@@ -205,6 +206,12 @@ impl Ticket {
         if let Err(error) = codec::encode(worker.client.data_converter(), &mut request).await {
             drop(lease);
             self.failed(worker, codec_failure(&error)).await;
+            return None;
+        }
+        let limit = worker.payload_limit.load(Ordering::Relaxed);
+        if let Some(failure) = payload_limit::too_large(&request.commands, &self.workflow_type, limit) {
+            drop(lease);
+            self.failed(worker, failure).await;
             return None;
         }
         let answer = match worker.respond(request).await {

@@ -1,5 +1,6 @@
 //! Signals, queries and updates, from their arrival to their handlers.
 
+use crate::workflow::borrow;
 use crate::workflow::context::Context;
 use crate::workflow::definition::{Called, Incoming, Input};
 use crate::workflow::error::{Error, Result};
@@ -39,7 +40,11 @@ pub(crate) fn signal(run: &Run, signal: SignalReceived) {
     } = signal;
     let context = Context::root(run);
     let future = if run.environment.interceptors.is_empty() {
-        match call_signal(&found, &subject, &context, &name, arguments) {
+        let called = run.handlers.call(
+            || format!("the handler of signal \"{name}\""),
+            || call_signal(&found, &subject, &context, &name, arguments),
+        );
+        match called {
             Called::Now(Ok(())) => return,
             Called::Now(Err(error)) => return run.end_with(Err(from_handler("signal", &name, error))),
             Called::Later(future) => future,
@@ -152,7 +157,11 @@ pub(crate) fn update(run: &Run, update: UpdateReceived) -> Result<()> {
     }
     run.core.borrow_mut().accept_update(&protocol_id);
     let future = if run.environment.interceptors.is_empty() {
-        match found.handler().call(&subject.instance, &context, input) {
+        let called = run.handlers.call(
+            || format!("the handler of update \"{name}\""),
+            || found.handler().call(&subject.instance, &context, input),
+        );
+        match called {
             Called::Now(result) => return complete_update(run, &protocol_id, &name, result),
             Called::Later(future) => future,
         }
@@ -272,12 +281,17 @@ fn answer(run: &Run, mut call: Call) -> Result<Payload> {
             .decode(incoming(run, &name, call.into_arguments()))
             .map_err(|error| unreadable("query", &name, &error))?;
         // A panic of a query is the caller's to know: the workflow's state is as it was.
-        let called = crate::panic::catch(|| misuse::catch(|| found.handler().call(&subject.instance, &context, input)));
+        let call = || misuse::catch(|| found.handler().call(&subject.instance, &context, input));
+        let called = crate::panic::catch(|| run.handlers.call(|| format!("query \"{name}\""), call));
         match called {
             Ok(Ok(Called::Now(result))) => result,
             Ok(Ok(Called::Later(_))) => Err(ApplicationError::new("a query cannot wait").into()),
             Ok(Err(error)) => Err(error),
-            Err(panic) => Err(ApplicationError::new(panic.to_string()).kind("Panic").into()),
+            Err(panic) => {
+                let text = format!("{panic}{}", borrow::hint(run, &panic.message));
+                run.handlers.calling.take();
+                Err(ApplicationError::new(text).kind("Panic").into())
+            }
         }
     })?
 }

@@ -178,6 +178,17 @@ impl Executor {
         Driving(&self.queue, before)
     }
 
+    /// Whether this thread drives the run now.
+    pub(crate) fn is_driven(&self) -> bool {
+        self.queue.driver.load(Ordering::Acquire) == thread_token()
+    }
+
+    /// The task that is being polled, or that panicked when it was.
+    pub(crate) fn current_name(&self) -> Option<TaskName> {
+        let task = self.tasks.borrow().get(&self.current.get()?).cloned()?;
+        Some(task.shared.name.clone())
+    }
+
     /// The task that something outside the run woke, if that happened.
     pub(crate) fn foreign_wake(&self) -> Option<TaskName> {
         self.queue.foreign.lock().take()

@@ -22,6 +22,8 @@ pub(crate) struct Handlers {
     pub(crate) kept_signals: RefCell<VecDeque<SignalReceived>>,
     running: RefCell<BTreeMap<u64, Running>>,
     next: Cell<u64>,
+    /// The handler that is being called, for what it may do wrong.
+    pub(crate) calling: RefCell<Option<String>>,
 }
 
 /// What the handlers belong to.
@@ -48,6 +50,14 @@ impl Handlers {
 
     pub(crate) fn subject(&self) -> Option<Subject> {
         self.subject.borrow().clone()
+    }
+
+    /// Calls a handler, and remembers which one when it panics.
+    pub(crate) fn call<T>(&self, name: impl FnOnce() -> String, code: impl FnOnce() -> T) -> T {
+        self.calling.replace(Some(name()));
+        let called = code();
+        self.calling.take();
+        called
     }
 
     pub(crate) fn all_finished(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::panic;
 use crate::worker::watchdog::watched;
+use crate::workflow::borrow;
 use crate::workflow::dispatch;
 use crate::workflow::error::Error;
 use crate::workflow::failure_policy::FailurePolicy;
@@ -240,7 +241,8 @@ impl WorkflowHost {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error)) | Err(error)) => run.end_with(Err(error)),
             Err(panic) => {
-                let error = ApplicationError::new(format!("workflow code panicked: {panic}")).kind("Panic");
+                let text = format!("workflow code panicked: {panic}{}", borrow::hint(run, &panic.message));
+                let error = ApplicationError::new(text).kind("Panic");
                 if !run.entry.failures.panic_fails_workflow && !self.environment.failures.panic_fails_workflow {
                     return Err(self.failed(&Error::from(error)));
                 }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod added;
+mod borrow;
 mod child;
 mod combinators;
 mod condition;

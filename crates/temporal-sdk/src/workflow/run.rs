@@ -121,12 +121,7 @@ impl RunState {
         match self.phase.get() {
             Phase::Open => Some(command(&mut self.core.borrow_mut())),
             Phase::Ended => {
-                tracing::debug!(
-                    workflow_id = %self.info.workflow_id,
-                    run_id = %self.info.run_id,
-                    call,
-                    "called after the run's end: nothing happens"
-                );
+                self.called_after_the_end(call);
                 None
             }
             Phase::Query => misuse::raise(&format!(
@@ -142,6 +137,21 @@ impl RunState {
                 self.info.workflow_type, self.info.workflow_id,
             )),
         }
+    }
+
+    /// Code that is dropped with its run may call what it likes: nothing happens. Other code has no business here.
+    fn called_after_the_end(&self, call: &str) {
+        if self.executor.is_driven() {
+            return;
+        }
+        let message = format!(
+            "{call} was called on a context of workflow {} (id {}, run {}) after that run ended: a context lives as long as its run; take the one that the run method or the handler gets, and keep it nowhere else",
+            self.info.workflow_type, self.info.workflow_id, self.info.run_id
+        );
+        if misuse::is_caught() {
+            misuse::raise(&message);
+        }
+        tracing::error!("{message}");
     }
 
     /// The workflow is to end so. What was said first holds, but a failure of the task is never lost.

@@ -4,6 +4,7 @@ mod cancellation;
 mod definitions;
 mod failing;
 mod greeting;
+mod misuse;
 mod order;
 mod programs;
 mod server;
