@@ -5,6 +5,7 @@ mod activities;
 mod author;
 mod beyond;
 mod cancellation;
+mod cancellation_table;
 mod children;
 mod client;
 mod comparison;

@@ -77,8 +77,9 @@ fn s168_s169_a_history_replays_with_its_own_code_only() {
 /// Every workflow of the suite whose histories are kept.
 fn suite() -> ReplayerBuilder {
     use crate::{
-        activities, beyond, cancellation, children, client, continue_as_new, cross_language, data, dynamic, failing,
-        hello, local_activities, logging, messages, ordering, timers_conditions, trouble, worker_lifecycle,
+        activities, beyond, cancellation, cancellation_table, children, client, continue_as_new, cross_language, data,
+        dynamic, failing, hello, local_activities, logging, messages, ordering, timers_conditions, trouble,
+        worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -124,6 +125,8 @@ fn suite() -> ReplayerBuilder {
         .workflow::<cancellation::does_not_wait>()
         .workflow::<cancellation::cancels_at_once>()
         .workflow::<cancellation::detaches>()
+        .workflow::<cancellation_table::CancellationTable>()
+        .workflow::<cancellation_table::TableChild>()
         .workflow::<children::Ship>()
         .workflow::<children::ships>()
         .workflow::<children::doubled>()
