@@ -23,6 +23,7 @@ use flags::Flags;
 use operations::Operations;
 use step::Phase;
 use temporal_protos::api::common::v1::Payload;
+use temporal_protos::api::enums::v1::SuggestContinueAsNewReason;
 use temporal_protos::api::history::v1::HistoryEvent;
 use temporal_protos::api::protocol::v1::Message;
 use temporal_protos::api::update::v1::Request;
@@ -78,6 +79,8 @@ struct Position {
     history_length: u32,
     history_size: u64,
     continue_as_new_suggested: bool,
+    continue_as_new_reasons: Vec<SuggestContinueAsNewReason>,
+    target_version_changed: bool,
     /// Requests of updates that were admitted by an event.
     admitted: BTreeMap<String, Request>,
 }
@@ -169,7 +172,18 @@ impl WorkflowRun {
 
     /// A local activity ended. Go on with `next_job`.
     pub fn handle_local_activity(&mut self, seq: LocalActivitySeq, outcome: LocalActivityOutcome) {
-        self.operations.local_activities.outcome(seq, outcome);
+        self.operations.local_activities.outcome(seq, None, outcome);
+    }
+
+    /// Like [`handle_local_activity`](Self::handle_local_activity), with the number of the attempt that ended it, for the
+    /// marker: retries within the task count it up.
+    pub fn handle_local_activity_attempt(
+        &mut self,
+        seq: LocalActivitySeq,
+        attempt: u32,
+        outcome: LocalActivityOutcome,
+    ) {
+        self.operations.local_activities.outcome(seq, Some(attempt), outcome);
     }
 
     /// Local activities to start or cancel now; ask after `next_job` said `Done`. While `waits_for_local_activities`,
@@ -215,6 +229,16 @@ impl WorkflowRun {
     /// Whether the server finds the history long enough.
     pub fn continue_as_new_suggested(&self) -> bool {
         self.position.continue_as_new_suggested
+    }
+
+    /// Why the server finds the history long enough.
+    pub fn continue_as_new_reasons(&self) -> &[SuggestContinueAsNewReason] {
+        &self.position.continue_as_new_reasons
+    }
+
+    /// Whether the worker deployment version that a new run would start with is another one than this run's.
+    pub fn target_version_changed(&self) -> bool {
+        self.position.target_version_changed
     }
 
     /// Whether the code has completed, failed, cancelled or continued the run.

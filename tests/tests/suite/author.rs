@@ -1,8 +1,11 @@
 //! What workflow authors have beyond the rest: shared handlers, declarations, recorded values, typed attributes.
 
+use anyhow::Context as _;
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 use temporal_integration_tests::history::{Event, EventType, count};
 use temporal_integration_tests::run;
+use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::protos::api::enums::v1::WorkflowTaskFailedCause;
 use temporal_sdk::client::protos::api::history::v1::history_event::Attributes;
 use temporal_sdk::workflow::ChildWorkflowOptions;
@@ -417,5 +420,74 @@ fn s37_a_name_is_registered_once() {
                 .starts_with("the activity \"twice\" is registered twice: give one of them another name")
         );
         Ok(())
+    });
+}
+
+#[activity]
+fn third_time(ctx: &activity::Context) -> activity::Result<u32> {
+    match ctx.info().attempt {
+        3 => Ok(3),
+        attempt => Err(format!("attempt {attempt}").into()),
+    }
+}
+
+#[workflow]
+async fn tries_locally(ctx: &workflow::Context) -> workflow::Result<u32> {
+    let policy = RetryPolicy::default().initial_interval(Duration::from_millis(1));
+    Ok(ctx
+        .execute_local_activity(third_time, (), crate::quick_local().retry_policy(policy))
+        .await?)
+}
+
+/// S72: the marker of a local activity that was retried within the task tells the attempt that succeeded.
+#[test]
+fn s72_a_local_activitys_marker_tells_its_attempt() {
+    run(async |env| {
+        let worker = env.worker().workflow::<tries_locally>().activity(third_time);
+        env.serve(worker, async {
+            let options = env.unrecorded_options("local");
+            let handle = env.client().start_workflow(tries_locally, (), options).await?;
+            assert_eq!(handle.result().await?, 3);
+            let events = env.events(handle.id()).await?;
+            let marker = events.iter().find_map(|event| match event.attributes.as_ref()? {
+                Attributes::MarkerRecordedEventAttributes(marker) => Some(marker),
+                _ => None,
+            });
+            let data = marker.and_then(|marker| marker.details["data"].payloads.first());
+            let data: serde_json::Value = serde_json::from_slice(&data.context("a marker")?.data)?;
+            assert_eq!(data["attempt"], 3, "{data}");
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Signals and cancels a workflow that is not there.
+#[workflow]
+async fn writes_to_nobody(ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
+    let nobody = ctx.external_workflow::<Payment>("nobody-at-all");
+    let signalled = nobody.signal(Payment::approve, "ann").await.unwrap_err();
+    let cancelled = nobody.cancel().await.unwrap_err();
+    Ok(vec![signalled.to_string(), cancelled.to_string()])
+}
+
+/// S108, S109: an error of a signal or cancellation that found no workflow says which one, in words.
+#[test]
+fn s108_s109_external_errors_are_clear() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<writes_to_nobody>(), async {
+            let options = env.unrecorded_options("nobody");
+            let told = env.client().execute_workflow(writes_to_nobody, (), options).await?;
+            let why = "no workflow with the id \"nobody-at-all\" is running: it ended, or was never started";
+            assert_eq!(
+                told,
+                [
+                    format!("the signal could not be delivered: {why}"),
+                    format!("the workflow could not be asked to cancel: {why}")
+                ]
+            );
+            Ok(())
+        })
+        .await
     });
 }

@@ -22,7 +22,7 @@ use temporal_protos::api::history::v1::RequestCancelExternalWorkflowExecutionIni
 pub(crate) enum CancelExternal {
     Requested { address: Address, reason: String },
     Sent { workflow_id: String },
-    Initiated,
+    Initiated(String),
 }
 
 impl CancelExternal {
@@ -38,16 +38,32 @@ impl CancelExternal {
         let workflow_id = match self {
             Self::Requested { address, .. } => &address.workflow_id,
             Self::Sent { workflow_id } => workflow_id,
-            Self::Initiated => return Err(Differences::default()),
+            Self::Initiated(_) => return Err(Differences::default()),
         };
         let found = event.workflow_execution.as_ref().map_or("", |w| w.workflow_id.as_str());
         Differences::default().field("workflow id", found, workflow_id).check()
     }
 
+    /// The server took it: it is on its way.
+    pub(crate) fn initiated(self) -> Self {
+        Self::Initiated(self.workflow_id())
+    }
+
+    fn workflow_id(&self) -> String {
+        match self {
+            Self::Requested { address, .. } => address.workflow_id.clone(),
+            Self::Sent { workflow_id } | Self::Initiated(workflow_id) => workflow_id.clone(),
+        }
+    }
+
     pub(crate) fn resolved(self, seq: CancelExternalSeq, result: Result<(), i32>, out: &mut Output) -> Option<Self> {
         let result = result.map_err(|cause| {
             let cause = CancelExternalWorkflowExecutionFailedCause::try_from(cause).unwrap_or_default();
-            delivery_failure("the workflow could not be asked to cancel", cause.as_str_name())
+            delivery_failure(
+                "the workflow could not be asked to cancel",
+                &self.workflow_id(),
+                cause.as_str_name(),
+            )
         });
         out.job(Job::CancelExternalResolved(seq, result));
         None
@@ -72,7 +88,7 @@ impl CancelExternal {
             | Self::Sent { workflow_id } => {
                 format!("workflow id {workflow_id:?}")
             }
-            Self::Initiated => "on its way".into(),
+            Self::Initiated(workflow_id) => format!("on its way, workflow id {workflow_id:?}"),
         }
     }
 }

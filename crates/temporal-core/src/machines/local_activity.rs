@@ -49,7 +49,7 @@ pub(crate) struct LocalActivities {
     /// For the worker to cancel.
     cancels: VecDeque<LocalActivitySeq>,
     /// Handed in by the worker, in order.
-    outcomes: VecDeque<(LocalActivitySeq, LocalActivityOutcome)>,
+    outcomes: VecDeque<(LocalActivitySeq, Option<u32>, LocalActivityOutcome)>,
     /// Neither resolved nor cancelled.
     unresolved: usize,
     /// The run closed.
@@ -270,19 +270,20 @@ impl LocalActivities {
         self.unresolved > 0
     }
 
-    pub(crate) fn outcome(&mut self, seq: LocalActivitySeq, outcome: LocalActivityOutcome) {
+    pub(crate) fn outcome(&mut self, seq: LocalActivitySeq, attempt: Option<u32>, outcome: LocalActivityOutcome) {
         if !self.closed {
-            self.outcomes.push_back((seq, outcome));
+            self.outcomes.push_back((seq, attempt, outcome));
         }
     }
 
     /// Resolves the next local activity that ended, in the order of their ends. Whether there was one.
     pub(crate) fn resolve_next(&mut self, now: Duration, out: &mut Output) -> bool {
-        while let Some((seq, outcome)) = self.outcomes.pop_front() {
+        while let Some((seq, attempt, outcome)) = self.outcomes.pop_front() {
             let failed_attempt = match &outcome {
                 LocalActivityOutcome::Failed { backoff, .. } => backoff.map(|backoff| backoff.failed_attempt),
                 _ => None,
             };
+            let attempt = failed_attempt.or(attempt);
             let (content, resolve): (Content, fn(&Identity, Content) -> Resolution) = match outcome {
                 LocalActivityOutcome::Completed(result) => (
                     Content {
@@ -324,7 +325,7 @@ impl LocalActivities {
                 backoff: content.backoff,
                 complete_time: now,
             };
-            if self.resolve(seq, failed_attempt, content, |identity| resolve(identity, told), out) {
+            if self.resolve(seq, attempt, content, |identity| resolve(identity, told), out) {
                 return true;
             }
         }

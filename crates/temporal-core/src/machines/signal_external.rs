@@ -36,7 +36,7 @@ pub(crate) struct Address {
 pub(crate) enum Signal {
     Requested(Address, Box<SignalExternal>),
     Sent { workflow_id: String, name: String },
-    Initiated,
+    Initiated(String),
 }
 
 impl Signal {
@@ -53,7 +53,7 @@ impl Signal {
                 out.job(Job::SignalExternalResolved(seq, Err(failure)));
                 None
             }
-            Self::Sent { .. } | Self::Initiated => Some(self),
+            Self::Sent { .. } | Self::Initiated(_) => Some(self),
         }
     }
 
@@ -64,7 +64,7 @@ impl Signal {
         let (workflow_id, name) = match self {
             Self::Requested(address, signal) => (&address.workflow_id, &signal.name),
             Self::Sent { workflow_id, name } => (workflow_id, name),
-            Self::Initiated => return Err(Differences::default()),
+            Self::Initiated(_) => return Err(Differences::default()),
         };
         Differences::default()
             .field("signal name", &event.signal_name, name)
@@ -76,10 +76,26 @@ impl Signal {
             .check()
     }
 
+    /// The server took it: it is on its way.
+    pub(crate) fn initiated(self) -> Self {
+        Self::Initiated(self.workflow_id())
+    }
+
+    fn workflow_id(&self) -> String {
+        match self {
+            Self::Requested(address, _) => address.workflow_id.clone(),
+            Self::Sent { workflow_id, .. } | Self::Initiated(workflow_id) => workflow_id.clone(),
+        }
+    }
+
     pub(crate) fn resolved(self, seq: SignalExternalSeq, result: Result<(), i32>, out: &mut Output) -> Option<Self> {
         let result = result.map_err(|cause| {
             let cause = SignalExternalWorkflowExecutionFailedCause::try_from(cause).unwrap_or_default();
-            delivery_failure("the signal could not be delivered", cause.as_str_name())
+            delivery_failure(
+                "the signal could not be delivered",
+                &self.workflow_id(),
+                cause.as_str_name(),
+            )
         });
         out.job(Job::SignalExternalResolved(seq, result));
         None
@@ -119,16 +135,26 @@ impl Signal {
                 format!("signal {:?}, workflow id {:?}", signal.name, address.workflow_id)
             }
             Self::Sent { workflow_id, name } => format!("signal {name:?}, workflow id {workflow_id:?}"),
-            Self::Initiated => "on its way".into(),
+            Self::Initiated(workflow_id) => format!("on its way, workflow id {workflow_id:?}"),
         }
     }
 }
 
 /// A failure for what the server could not deliver; its type is the server's cause.
-pub(crate) fn delivery_failure(message: &str, cause: &str) -> Failure {
+pub(crate) fn delivery_failure(message: &str, workflow_id: &str, cause: &str) -> Failure {
     let cause = cause.rsplit_once("FAILED_CAUSE_").map_or(cause, |(_, short)| short);
+    let why = match cause {
+        "EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND" => {
+            format!("no workflow with the id {workflow_id:?} is running: it ended, or was never started")
+        }
+        "NAMESPACE_NOT_FOUND" => format!("the namespace of the workflow with the id {workflow_id:?} does not exist"),
+        "SIGNAL_COUNT_LIMIT_EXCEEDED" => {
+            format!("the workflow with the id {workflow_id:?} has taken as many signals as the server allows it")
+        }
+        other => format!("workflow id {workflow_id:?}: {other}"),
+    };
     Failure {
-        message: format!("{message}: {cause}"),
+        message: format!("{message}: {why}"),
         failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
             r#type: cause.into(),
             ..ApplicationFailureInfo::default()

@@ -84,6 +84,8 @@ impl WorkflowRun {
         if let Some(Attributes::WorkflowTaskStartedEventAttributes(attributes)) = &event.attributes {
             self.position.history_size = u64::try_from(attributes.history_size_bytes).unwrap_or(0);
             self.position.continue_as_new_suggested = attributes.suggest_continue_as_new;
+            self.position.continue_as_new_reasons = attributes.suggest_continue_as_new_reasons().collect();
+            self.position.target_version_changed = attributes.target_worker_deployment_version_changed;
         }
         Ok(())
     }

@@ -171,9 +171,11 @@ impl WorkflowRun {
                 CommandKey::SignalExternal(seq),
                 Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(e),
             ) => (
-                operations
-                    .signals
-                    .confirm(seq.0, |signal| signal.check_initiated(e), |_| Some(Signal::Initiated)),
+                operations.signals.confirm(
+                    seq.0,
+                    |signal| signal.check_initiated(e),
+                    |signal| Some(signal.initiated()),
+                ),
                 Some(Operation::Signal(seq)),
             ),
             (
@@ -183,7 +185,7 @@ impl WorkflowRun {
                 operations.cancels.confirm(
                     seq.0,
                     |cancel| cancel.check_initiated(e),
-                    |_| Some(CancelExternal::Initiated),
+                    |cancel| Some(cancel.initiated()),
                 ),
                 Some(Operation::Cancel(seq)),
             ),

@@ -51,7 +51,7 @@ fn signal_is_not_delivered() {
     h.signal_external_failed(initiated);
     h.full_task();
     h.failed();
-    let fails = "fail the signal could not be delivered: EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND";
+    let fails = "fail the signal could not be delivered: no workflow with the id \"other\" is running: it ended, or was never started";
     check(&h, &signals(), &[&["signal other hello"], &[fails]]);
 }
 
@@ -99,7 +99,7 @@ fn cancel_is_delivered_or_not() {
     h.cancel_external_failed(initiated);
     h.full_task();
     h.failed();
-    let fails = "fail the workflow could not be asked to cancel: EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND";
+    let fails = "fail the workflow could not be asked to cancel: no workflow with the id \"other\" is running: it ended, or was never started";
     check(&h, &cancels(), &[&["cancel external other"], &[fails]]);
 }
 

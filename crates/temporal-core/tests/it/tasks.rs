@@ -3,6 +3,7 @@
 use crate::builder::{HistoryBuilder, RUN_ID};
 use crate::check::{check, completion, replay, replay_task, sticky_task, tasks_of, whole_task, work};
 use crate::script::{End, Instance, Script, end};
+use temporal_core::protos::api::enums::v1::SuggestContinueAsNewReason;
 use temporal_core::protos::api::history::v1::history_event::Attributes;
 use temporal_core::*;
 
@@ -68,6 +69,28 @@ fn clock_length_and_size() {
     });
     let tasks = tasks_of(&h.events);
     let mut instance = Instance::new(&script, whole_task(&h.events, &tasks[1])).unwrap();
+    assert_eq!(completion(work(&mut instance).unwrap()).commands.len(), 1);
+}
+
+#[test]
+fn p31_p32_the_server_says_why_to_continue_as_new() {
+    let mut h = HistoryBuilder::new();
+    h.open_task();
+    let Some(Attributes::WorkflowTaskStartedEventAttributes(started)) = &mut h.events.last_mut().unwrap().attributes
+    else {
+        panic!()
+    };
+    started.suggest_continue_as_new = true;
+    started.suggest_continue_as_new_reasons = vec![SuggestContinueAsNewReason::TooManyUpdates.into()];
+    started.target_worker_deployment_version_changed = true;
+    let script = Script::new(|ctx| async move {
+        assert!(ctx.run(|run| run.continue_as_new_suggested()));
+        assert!(ctx.run(|run| run.target_version_changed()));
+        let reasons = ctx.run(|run| run.continue_as_new_reasons().to_vec());
+        assert_eq!(reasons, [SuggestContinueAsNewReason::TooManyUpdates]);
+        End::Complete(None)
+    });
+    let mut instance = Instance::new(&script, whole_task(&h.events, &tasks_of(&h.events)[0])).unwrap();
     assert_eq!(completion(work(&mut instance).unwrap()).commands.len(), 1);
 }
 

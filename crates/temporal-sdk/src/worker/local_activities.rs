@@ -33,8 +33,8 @@ pub(super) struct Caller {
 #[derive(Debug)]
 pub(super) struct LocalActivities {
     running: HashMap<LocalActivitySeq, RunningLocal>,
-    results: mpsc::UnboundedReceiver<(LocalActivitySeq, LocalActivityOutcome)>,
-    sender: mpsc::UnboundedSender<(LocalActivitySeq, LocalActivityOutcome)>,
+    results: mpsc::UnboundedReceiver<(LocalActivitySeq, u32, LocalActivityOutcome)>,
+    sender: mpsc::UnboundedSender<(LocalActivitySeq, u32, LocalActivityOutcome)>,
 }
 
 #[derive(Debug)]
@@ -73,9 +73,9 @@ impl LocalActivities {
                     let run = LocalRun::new(worker, caller, seq, *command, task_timeout, Arc::clone(&cancellation));
                     let results = self.sender.clone();
                     let task = worker.spawn(async move {
-                        let outcome = run.run().await;
+                        let (attempt, outcome) = run.run().await;
                         // Nobody waits for one that the workflow left behind.
-                        let _ = results.send((seq, outcome));
+                        let _ = results.send((seq, attempt, outcome));
                     });
                     self.running.insert(seq, RunningLocal { cancellation, task });
                 }
@@ -88,12 +88,12 @@ impl LocalActivities {
         }
     }
 
-    /// The next one to end; never, if none is under way.
-    pub(super) async fn next(&mut self) -> (LocalActivitySeq, LocalActivityOutcome) {
+    /// The next one to end, with the number of its last attempt; never, if none is under way.
+    pub(super) async fn next(&mut self) -> (LocalActivitySeq, u32, LocalActivityOutcome) {
         match self.results.recv().await {
-            Some((seq, outcome)) => {
+            Some((seq, attempt, outcome)) => {
                 self.running.remove(&seq);
-                (seq, outcome)
+                (seq, attempt, outcome)
             }
             // Not reached: this holds a sender too.
             None => std::future::pending().await,
@@ -171,34 +171,43 @@ impl LocalRun {
         }
     }
 
-    async fn run(self) -> LocalActivityOutcome {
+    /// The number of the last attempt, and how it ended.
+    async fn run(self) -> (u32, LocalActivityOutcome) {
         let mut number = self.command.attempt.max(1);
         loop {
-            let failure = match self.attempt(number).await {
-                Attempt::Completed(payload) => return LocalActivityOutcome::Completed(Some(payload)),
-                Attempt::Cancelled(failure) => return LocalActivityOutcome::Cancelled(failure),
-                Attempt::TimedOut(TimeoutType::StartToClose) => timeout_failure(TimeoutType::StartToClose, None),
-                Attempt::TimedOut(kind) => return LocalActivityOutcome::TimedOut(kind, timeout_failure(kind, None)),
-                Attempt::Failed(failure) => failure,
+            if let Some(outcome) = self.attempted(number).await {
+                return (number, outcome);
+            }
+            number += 1;
+        }
+    }
+
+    /// Runs one attempt and the pause behind it; `None` when another attempt is to follow.
+    async fn attempted(&self, number: u32) -> Option<LocalActivityOutcome> {
+        let failure = match self.attempt(number).await {
+            Attempt::Completed(payload) => return Some(LocalActivityOutcome::Completed(Some(payload))),
+            Attempt::Cancelled(failure) => return Some(LocalActivityOutcome::Cancelled(failure)),
+            Attempt::TimedOut(TimeoutType::StartToClose) => timeout_failure(TimeoutType::StartToClose, None),
+            Attempt::TimedOut(kind) => return Some(LocalActivityOutcome::TimedOut(kind, timeout_failure(kind, None))),
+            Attempt::Failed(failure) => failure,
+        };
+        let Some(pause) = next_retry(self.command.retry_policy.as_ref(), number, &failure) else {
+            return Some(failed(failure, None));
+        };
+        if self.deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
+            return Some(failed(failure, None));
+        }
+        if pause > self.threshold {
+            let backoff = LocalActivityBackoff {
+                duration: pause,
+                failed_attempt: number,
             };
-            let Some(pause) = next_retry(self.command.retry_policy.as_ref(), number, &failure) else {
-                return failed(failure, None);
-            };
-            if self.deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
-                return failed(failure, None);
-            }
-            if pause > self.threshold {
-                let backoff = LocalActivityBackoff {
-                    duration: pause,
-                    failed_attempt: number,
-                };
-                return failed(failure, Some(backoff));
-            }
-            tokio::select! {
-                biased;
-                _ = self.cancellation.wait() => return LocalActivityOutcome::Cancelled(cancelled_failure(Vec::new())),
-                () = tokio::time::sleep(pause) => number += 1,
-            }
+            return Some(failed(failure, Some(backoff)));
+        }
+        tokio::select! {
+            biased;
+            _ = self.cancellation.wait() => Some(LocalActivityOutcome::Cancelled(cancelled_failure(Vec::new()))),
+            () = tokio::time::sleep(pause) => None,
         }
     }
 

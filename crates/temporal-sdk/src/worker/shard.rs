@@ -53,6 +53,7 @@ enum Call {
     LocalActivity {
         run_id: Arc<str>,
         seq: LocalActivitySeq,
+        attempt: u32,
         outcome: Box<LocalActivityOutcome>,
         reply: oneshot::Sender<Step>,
     },
@@ -228,13 +229,19 @@ impl RunLease {
         .await
     }
 
-    /// Goes on with the end of a local activity.
-    pub(super) async fn local_activity(&mut self, seq: LocalActivitySeq, outcome: LocalActivityOutcome) -> Step {
+    /// Goes on with the end of a local activity, which this attempt brought.
+    pub(super) async fn local_activity(
+        &mut self,
+        seq: LocalActivitySeq,
+        attempt: u32,
+        outcome: LocalActivityOutcome,
+    ) -> Step {
         let run_id = Arc::clone(&self.run_id);
         let outcome = Box::new(outcome);
         self.call(|reply| Call::LocalActivity {
             run_id,
             seq,
+            attempt,
             outcome,
             reply,
         })
@@ -363,10 +370,11 @@ impl Shard {
                 Call::LocalActivity {
                     run_id,
                     seq,
+                    attempt,
                     outcome,
                     reply,
                 } => self.step(&run_id, reply, |host| {
-                    host.handle_local_activity(seq, *outcome);
+                    host.handle_local_activity(seq, attempt, *outcome);
                     host.drive()
                 }),
                 Call::Heartbeat { run_id, reply } => {

@@ -123,7 +123,7 @@ async fn drive(
                 tokio::select! {
                     biased;
                     () = worker.time_over.wait() => return Ended::Abandoned,
-                    (seq, outcome) = locals.next() => lease.local_activity(seq, outcome).await,
+                    (seq, attempt, outcome) = locals.next() => lease.local_activity(seq, attempt, outcome).await,
                     () = tokio::time::sleep_until(ticket.received + task_timeout.mul_f64(0.8)) => lease.heartbeat().await,
                 }
             }

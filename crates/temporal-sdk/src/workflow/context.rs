@@ -11,7 +11,6 @@ use crate::workflow::interceptor::OutgoingKind;
 use crate::workflow::local_activity::LocalActivityOptions;
 use crate::workflow::misuse;
 use crate::workflow::operation::{Operation, OperationId};
-use crate::workflow::random::Random;
 use crate::workflow::run::Run;
 use crate::workflow::scope::{Scope, ScopeHandle};
 use crate::workflow::spawn::JoinHandle;
@@ -19,7 +18,6 @@ use crate::workflow::timer::{Sleep, Timeout, TimerOptions};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::ops::RangeInclusive;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -34,6 +32,7 @@ use temporal_client::failure::CancelledError;
 use temporal_client::{Memo, SearchAttributes};
 use temporal_core::{ChildSeq, ChildStart, ContinueAsNew, ExternalTarget, Resolution, SignalExternal, StartTimer};
 use temporal_protos::api::common::v1::Payload;
+use temporal_protos::api::enums::v1::SuggestContinueAsNewReason;
 use temporal_protos::api::failure::v1::CanceledFailureInfo;
 use temporal_protos::api::failure::v1::Failure as FailureMessage;
 use temporal_protos::api::failure::v1::failure::FailureInfo;
@@ -429,6 +428,32 @@ impl Context {
         self.run.core().continue_as_new_suggested()
     }
 
+    /// Why the server suggests to continue as new; empty when it does not, or does not say.
+    #[must_use]
+    pub fn continue_as_new_reasons(&self) -> Vec<SuggestContinueAsNewReason> {
+        self.run.core().continue_as_new_reasons().to_vec()
+    }
+
+    /// Whether the worker deployment version that new runs start with is another one than this run is pinned to, as of the
+    /// current workflow task: time to [continue as new](Self::continue_as_new_with) with
+    /// [`ContinueAsNewOptions::initial_versioning_behavior`], so that the next run moves on.
+    ///
+    /// ```
+    /// # use temporal_sdk::workflow::{self, ContinueAsNewOptions, ContinueAsNewVersioningBehavior};
+    /// # async fn run(ctx: &workflow::Context, round: u32) -> workflow::Result<()> {
+    /// if ctx.is_target_worker_deployment_version_changed() {
+    ///     let options =
+    ///         ContinueAsNewOptions::new().initial_versioning_behavior(ContinueAsNewVersioningBehavior::AutoUpgrade);
+    ///     return Err(ctx.continue_as_new_with(round, options));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_target_worker_deployment_version_changed(&self) -> bool {
+        self.run.core().target_version_changed()
+    }
+
     /// Whether what happens now happened before. Only for what has no effect on the workflow, such as metrics.
     #[must_use]
     pub fn is_replaying(&self) -> bool {
@@ -546,76 +571,6 @@ impl Context {
     #[must_use]
     pub fn current_update(&self) -> Option<&UpdateInfo> {
         self.update.as_deref()
-    }
-
-    // ---- determinism
-
-    /// Whether the code behind the patch `id` runs: yes in new runs, in old ones only if they ran it before.
-    #[must_use]
-    pub fn patched(&self, id: &str) -> bool {
-        self.run
-            .command("patched", |core| core.patched(id, false))
-            .unwrap_or(true)
-    }
-
-    /// Says that no run from before the patch `id` exists any more: the old code and its condition are gone.
-    pub fn deprecate_patch(&self, id: &str) {
-        let _ = self.run.command("deprecate_patch", |core| core.patched(id, true));
-    }
-
-    /// Which version of a piece of code runs, where one patch after another changed it: the highest of `versions` in new
-    /// runs, in old ones the one that they ran before, and 0 in runs from before version 1.
-    ///
-    /// The versions begin at 1. While runs from before it may exist, allow 0; raise the lowest version once no older runs
-    /// exist: meeting one then fails the workflow task. Version `n` of `id` is recorded as the patch `id/vn`.
-    ///
-    /// ```
-    /// # use temporal_sdk::workflow;
-    /// # fn example(ctx: &workflow::Context) {
-    /// match ctx.version("packing", 0..=2) {
-    ///     0 => { /* as it was at first */ }
-    ///     1 => { /* with labels */ }
-    ///     _ => { /* with labels and a checklist */ }
-    /// }
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn version(&self, id: &str, versions: RangeInclusive<u32>) -> u32 {
-        let (lowest, highest) = (*versions.start(), *versions.end());
-        // Older ones are asked for too: a run that met one has to be told so.
-        let version = (1..=highest)
-            .rev()
-            .find(|version| self.patched(&format!("{id}/v{version}")))
-            .unwrap_or(0);
-        if version < lowest {
-            misuse::raise(&format!(
-                "the run took version {version} of \"{id}\", but the code has only {lowest} to {highest}: bring that version back, or reset or end the run"
-            ));
-        }
-        version
-    }
-
-    /// The run's own random numbers, the same in every replay: a `rand::Rng`.
-    #[must_use]
-    pub fn random(&self) -> Random {
-        self.run.random.clone()
-    }
-
-    /// A random UUID of the run's own, the same in every replay.
-    #[must_use]
-    pub fn uuid4(&self) -> uuid::Uuid {
-        let mut bytes = [0; 16];
-        self.run.random.fill(&mut bytes);
-        uuid::Builder::from_random_bytes(bytes).into_uuid()
-    }
-
-    /// A UUID of the run's own that sorts by the workflow's clock, the same in every replay.
-    #[must_use]
-    pub fn uuid7(&self) -> uuid::Uuid {
-        let mut bytes = [0; 10];
-        self.run.random.fill(&mut bytes);
-        let millis = u64::try_from(self.run.core().now().as_millis()).unwrap_or(u64::MAX);
-        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
     }
 
     // ---- ending

@@ -136,9 +136,9 @@ impl WorkflowHost {
         let _ = self.with_core(|core| core.handle_history_page(events, more));
     }
 
-    /// The end of a local activity that [`Drive::LocalActivities`] asked for.
-    pub(crate) fn handle_local_activity(&mut self, seq: LocalActivitySeq, outcome: LocalActivityOutcome) {
-        let _ = self.with_core(|core| core.handle_local_activity(seq, outcome));
+    /// The end of a local activity that [`Drive::LocalActivities`] asked for, in this attempt.
+    pub(crate) fn handle_local_activity(&mut self, seq: LocalActivitySeq, attempt: u32, outcome: LocalActivityOutcome) {
+        let _ = self.with_core(|core| core.handle_local_activity_attempt(seq, attempt, outcome));
     }
 
     /// Runs until something is needed from outside.

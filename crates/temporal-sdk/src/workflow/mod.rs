@@ -9,6 +9,7 @@ mod condition;
 mod context;
 mod continue_as_new;
 mod definition;
+mod determinism;
 mod dispatch;
 mod error;
 mod executor;
@@ -69,7 +70,9 @@ pub use temporal_client::failure::{
     ActivityError, ApplicationError, CancelledError, ChildWorkflowError, Failure, TimeoutError,
 };
 pub use temporal_core::CancellationType;
-pub use temporal_protos::api::enums::v1::{ParentClosePolicy, WorkflowIdReusePolicy};
+pub use temporal_protos::api::enums::v1::{
+    ContinueAsNewVersioningBehavior, ParentClosePolicy, SuggestContinueAsNewReason, WorkflowIdReusePolicy,
+};
 
 #[cfg(test)]
 mod tests;

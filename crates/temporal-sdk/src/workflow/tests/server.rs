@@ -273,7 +273,7 @@ impl Server {
         };
         match outcome {
             Some(outcome) => {
-                host.handle_local_activity(seq, outcome);
+                host.handle_local_activity(seq, 1, outcome);
                 true
             }
             None => false,
