@@ -482,8 +482,8 @@ fn s108_s109_external_errors_are_clear() {
             assert_eq!(
                 told,
                 [
-                    format!("the signal could not be delivered: {why}"),
-                    format!("the workflow could not be asked to cancel: {why}")
+                    format!("ExternalWorkflowExecutionNotFound: the signal could not be delivered: {why}"),
+                    format!("ExternalWorkflowExecutionNotFound: the workflow could not be asked to cancel: {why}")
                 ]
             );
             Ok(())

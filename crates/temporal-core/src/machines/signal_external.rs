@@ -140,7 +140,8 @@ impl Signal {
     }
 }
 
-/// A failure for what the server could not deliver; its type is the server's cause.
+/// A failure for what the server could not deliver; its type is the server's cause, such as
+/// `ExternalWorkflowExecutionNotFound`.
 pub(crate) fn delivery_failure(message: &str, workflow_id: &str, cause: &str) -> Failure {
     let cause = cause.rsplit_once("FAILED_CAUSE_").map_or(cause, |(_, short)| short);
     let why = match cause {
@@ -156,9 +157,18 @@ pub(crate) fn delivery_failure(message: &str, workflow_id: &str, cause: &str) ->
     Failure {
         message: format!("{message}: {why}"),
         failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
-            r#type: cause.into(),
+            r#type: pascal_case(cause),
             ..ApplicationFailureInfo::default()
         })),
         ..Failure::default()
     }
+}
+
+/// `NAMESPACE_NOT_FOUND` as `NamespaceNotFound`.
+fn pascal_case(name: &str) -> String {
+    let words = name.split('_').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        String::from(first) + &rest.to_lowercase()
+    });
+    words.collect()
 }
