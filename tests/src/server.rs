@@ -13,7 +13,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
 /// The custom search attributes that tests use, with their types as the `temporal` program names them.
-pub const SEARCH_ATTRIBUTES: [(&str, &str); 2] = [("SuiteKeyword", "Keyword"), ("SuiteInt", "Int")];
+pub const SEARCH_ATTRIBUTES: [(&str, &str); 5] = [
+    ("SuiteKeyword", "Keyword"),
+    ("SuiteInt", "Int"),
+    // Of the example, which would otherwise add them itself.
+    ("Customer", "Keyword"),
+    ("Stage", "Keyword"),
+    ("Cents", "Int"),
+];
 
 /// The kinds of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -106,13 +106,13 @@ impl WorkflowEnvironment {
     }
 
     /// Uses the server that the environment variables name (`TEMPORAL_ADDRESS` and its siblings,
-    /// [`ClientOptions::from_env`]); without `TEMPORAL_ADDRESS` starts an embedded one, in real time. What examples do.
+    /// [`ClientOptions::from_env`]); without `TEMPORAL_ADDRESS` starts an embedded one that skips time. What examples do.
     ///
     /// # Errors
     /// When a variable cannot be read, or there is no server at the address.
     pub async fn from_env() -> Result<Self, StartError> {
         if std::env::var_os("TEMPORAL_ADDRESS").is_none_or(|address| address.is_empty()) {
-            return Self::start_local().await;
+            return Self::start_time_skipping().await;
         }
         Self::connect(ClientOptions::from_env()?).await
     }

@@ -1,0 +1,98 @@
+//! Search attributes: typed values by which workflows are found and counted.
+//!
+//! `cargo run -p temporal-sdk --example search_attributes` runs it on the embedded server, or on the one at
+//! `TEMPORAL_ADDRESS`. A server has to know an attribute's name and type first. The example adds those it needs, as
+//! `temporal operator search-attribute create --name Customer --type Keyword` does.
+#![allow(clippy::print_stdout, reason = "an example shows its result")]
+
+use futures_util::TryStreamExt as _;
+use std::time::Duration;
+use temporal_sdk::client::protos::api::enums::v1::IndexedValueType;
+use temporal_sdk::client::protos::api::operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest};
+use temporal_sdk::client::{Client, SearchAttributeKey, SearchAttributes, WorkflowOptions};
+use temporal_sdk::{Worker, workflow};
+use temporal_testing::WorkflowEnvironment;
+
+static CUSTOMER: SearchAttributeKey<String> = SearchAttributeKey::keyword("Customer");
+static STAGE: SearchAttributeKey<String> = SearchAttributeKey::keyword("Stage");
+static CENTS: SearchAttributeKey<i64> = SearchAttributeKey::int("Cents");
+
+#[workflow]
+async fn order(ctx: &workflow::Context, cents: i64) -> workflow::Result<String> {
+    // Some are given at the start, by whoever starts the workflow.
+    let customer = ctx.search_attributes().get(&CUSTOMER).unwrap_or_default();
+    // Others tell what the workflow found out. Both kinds can change as often as needed.
+    let found_out = SearchAttributes::new()
+        .with(&CENTS, cents)
+        .with(&STAGE, "paying".to_owned());
+    ctx.upsert_search_attributes(found_out);
+    ctx.sleep(Duration::from_millis(10)).await?;
+    let stage = if cents > 10_000 { "in review" } else { "shipped" };
+    ctx.upsert_search_attributes(SearchAttributes::new().with(&STAGE, stage.to_owned()));
+    Ok(format!("the order of {customer} is {stage}"))
+}
+
+/// Adds the attributes that the server does not have.
+async fn register(client: &Client) -> anyhow::Result<()> {
+    let namespace = client.namespace().to_owned();
+    let request = ListSearchAttributesRequest {
+        namespace: namespace.clone(),
+    };
+    let known = client.call(request).await?.custom_attributes;
+    let needed = [
+        (CUSTOMER.name(), IndexedValueType::Keyword),
+        (STAGE.name(), IndexedValueType::Keyword),
+        (CENTS.name(), IndexedValueType::Int),
+    ];
+    let missing = needed.into_iter().filter(|(name, _)| !known.contains_key(*name));
+    let search_attributes = missing.map(|(name, kind)| (name.to_owned(), kind.into())).collect();
+    let request = AddSearchAttributesRequest {
+        namespace,
+        search_attributes,
+    };
+    if !request.search_attributes.is_empty() {
+        client.call(request).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<String>> {
+    let client = env.client();
+    register(client).await?;
+    let worker = Worker::builder(client, "search-attributes")
+        .workflow::<order>()
+        .build()?;
+    worker
+        .run_until(async {
+            let customer = format!("customer-{}", std::process::id());
+            for (number, cents) in [(1, 1_500), (2, 25_000), (3, 700)] {
+                let options = WorkflowOptions::new(format!("{customer}-order-{number}"), "search-attributes")
+                    .search_attributes(SearchAttributes::new().with(&CUSTOMER, customer.clone()));
+                println!("{}", client.execute_workflow(order, cents, options).await?);
+            }
+
+            // Lists lag behind a little: they are made for people, not for decisions of workflows.
+            let shipped = format!("Customer = '{customer}' AND Stage = 'shipped' AND Cents < 1000000");
+            while client.count_workflows(&shipped).await?.count < 2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let mut found = Vec::new();
+            let mut workflows = client.list_workflows(&shipped);
+            while let Some(workflow) = workflows.try_next().await? {
+                let cents = workflow.search_attributes().get(&CENTS).unwrap_or_default();
+                found.push(format!(
+                    "{} was {cents} cents",
+                    workflow.id().replace(&customer, "their")
+                ));
+            }
+            found.sort();
+            Ok(found)
+        })
+        .await?
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    println!("{:?}", example(&WorkflowEnvironment::from_env().await?).await?);
+    Ok(())
+}
