@@ -150,3 +150,26 @@ pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn search_attribute_set(item: TokenStream) -> TokenStream {
     search_attributes::expand(item.into()).into()
 }
+
+/// Declares a Nexus service: its operations, typed, for workflows that call them.
+///
+/// The trait's functions have no code; each takes one value or none. The trait's name becomes a type that holds the
+/// operations: `Payments::charge` names one for `ctx.execute_nexus_operation(Payments::charge, order, options)`.
+///
+/// # Options
+/// - `#[nexus_service(name = "…")]`: the service's name; by default the trait's own.
+/// - `#[operation(name = "…")]` on a function: the operation's name; by default the function's own.
+///
+/// ```ignore
+/// #[nexus_service(name = "payments")]
+/// trait Payments {
+///     /// Charges a customer.
+///     fn charge(order: Order) -> Receipt;
+///     #[operation(name = "refund-all")]
+///     fn refund_all();
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn nexus_service(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    workflow::expand_nexus_service(arguments.into(), item.into()).into()
+}

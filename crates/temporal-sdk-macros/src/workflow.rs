@@ -5,6 +5,7 @@ mod declarations;
 mod expand;
 mod function;
 mod method;
+mod nexus;
 mod options;
 mod shared;
 
@@ -14,6 +15,11 @@ use syn::Item;
 /// `#[workflow]` on an `impl` block, a function, or a trait of declarations.
 pub(crate) fn expand_workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
     workflow(arguments, item).unwrap_or_else(syn::Error::into_compile_error)
+}
+
+/// `#[nexus_service]` on a trait of declarations.
+pub(crate) fn expand_nexus_service(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    nexus::expand(arguments, item).unwrap_or_else(syn::Error::into_compile_error)
 }
 
 fn workflow(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {

@@ -13,7 +13,7 @@ pub mod workflow;
 pub use raw_values::RawValues;
 pub use temporal_client as client;
 pub use temporal_client::{SearchAttributeSet, args};
-pub use temporal_sdk_macros::{SearchAttributeSet, activities, activity, workflow};
+pub use temporal_sdk_macros::{SearchAttributeSet, activities, activity, nexus_service, workflow};
 pub use worker::Worker;
 
 /// The code of the front page compiles.

@@ -20,6 +20,7 @@ mod history_paging;
 mod local_activities;
 mod logging;
 mod messages;
+mod nexus_caller;
 mod ordering;
 mod patches;
 mod replay;

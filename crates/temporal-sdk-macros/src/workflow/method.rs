@@ -254,6 +254,16 @@ impl Parameters {
     }
 }
 
+/// What the caller gets of a declared function, with or without `Result`.
+pub(super) fn declared_output(signature: &Signature) -> TokenStream {
+    let returned = returned(signature);
+    if !is_result(&returned) {
+        return quote!(#returned);
+    }
+    let sdk = sdk_at(returned.span());
+    quote_spanned!(returned.span()=> <#returned as #sdk::workflow::Returned>::Output)
+}
+
 /// The return type as written; `()` if there is none.
 pub(super) fn returned(signature: &Signature) -> Type {
     match &signature.output {

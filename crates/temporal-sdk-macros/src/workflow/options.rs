@@ -194,7 +194,8 @@ impl HandlerOptions {
     }
 }
 
-fn name(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+/// The value of `name = "…"`.
+pub(super) fn name(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
     let name: LitStr = meta.value()?.parse()?;
     if name.value().is_empty() {
         return Err(syn::Error::new(name.span(), "the name cannot be empty"));

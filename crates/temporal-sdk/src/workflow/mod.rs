@@ -52,7 +52,7 @@ pub use external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExterna
 pub use info::{Info, Relative};
 pub use interceptor::{Call, Interceptor, LocalBoxFuture, Next, Outgoing, OutgoingKind};
 pub use local_activity::LocalActivityOptions;
-pub use nexus::{NexusOperation, NexusOperationHandle, NexusOperationOptions, StartNexusOperation};
+pub use nexus::{NexusOperation, NexusOperationHandle, NexusOperationOptions, NexusService, StartNexusOperation};
 pub use random::Random;
 pub use registry::RegisterWorkflowError;
 pub use scope::ScopeHandle;

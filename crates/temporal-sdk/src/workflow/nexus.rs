@@ -21,7 +21,35 @@ use temporal_client::failure::Failure;
 use temporal_core::{CancellationType, NexusSeq, Resolution, ScheduleNexus};
 use temporal_protos::api::failure::v1::Failure as FailureMessage;
 
+/// A Nexus service that [`#[nexus_service]`](macro@crate::nexus_service) declares.
+///
+/// ```
+/// # use std::time::Duration;
+/// use temporal_sdk::workflow::{self, CancellationType, NexusOperationOptions};
+/// use temporal_sdk::nexus_service;
+///
+/// #[nexus_service(name = "payments")]
+/// trait Payments {
+///     /// Charges a customer.
+///     fn charge(cents: u64) -> String;
+/// }
+///
+/// # async fn example(ctx: &workflow::Context) -> workflow::Result<()> {
+/// let options = NexusOperationOptions::new("payments-endpoint")
+///     .schedule_to_close_timeout(Duration::from_secs(60))
+///     .cancellation_type(CancellationType::WaitCancellationRequested);
+/// let receipt: String = ctx.execute_nexus_operation(Payments::charge, 1700_u64, options).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait NexusService {
+    /// The service's name.
+    const NAME: &'static str;
+}
+
 /// An operation of a Nexus service: its names, and the types of what goes in and what comes out.
+///
+/// [`#[nexus_service]`](macro@crate::nexus_service) makes them of a trait; by name:
 ///
 /// ```
 /// use temporal_sdk::workflow::NexusOperation;
@@ -53,6 +81,20 @@ impl<I, O> NexusOperation<I, O> {
             operation: Cow::Owned(operation.into()),
             types: PhantomData,
         }
+    }
+}
+
+impl<I, O> NexusOperation<I, O> {
+    /// The service's name.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The operation's name.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        &self.operation
     }
 }
 

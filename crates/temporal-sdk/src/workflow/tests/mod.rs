@@ -5,6 +5,7 @@ mod definitions;
 mod failing;
 mod greeting;
 mod misuse;
+mod nexus;
 mod order;
 mod programs;
 mod server;

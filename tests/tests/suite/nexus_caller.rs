@@ -1,0 +1,141 @@
+//! Nexus operations that a workflow calls, typed by a service trait and by name.
+
+use crate::MINUTE;
+use temporal_integration_tests::history::{EventType, count};
+use temporal_integration_tests::{Env, run};
+use temporal_sdk::client::protos::api::common::v1::Payload;
+use temporal_sdk::client::protos::api::nexus::v1 as nexus;
+use temporal_sdk::client::protos::api::nexus::v1::start_operation_response::{Sync, Variant};
+use temporal_sdk::client::protos::api::operatorservice::v1::CreateNexusEndpointRequest;
+use temporal_sdk::client::protos::api::taskqueue::v1::TaskQueue;
+use temporal_sdk::client::protos::api::workflowservice::v1::{
+    PollNexusTaskQueueRequest, RespondNexusTaskCompletedRequest,
+};
+use temporal_sdk::workflow::{NexusOperation, NexusOperationOptions, NexusService};
+use temporal_sdk::{nexus_service, workflow};
+
+/// What the test's handler serves.
+#[nexus_service(name = "payments")]
+trait Payments {
+    /// Charges so many cents.
+    fn charge(cents: u64) -> String;
+    /// Is refused.
+    #[operation(name = "refund-all")]
+    fn refund_all() -> u32;
+}
+
+#[workflow]
+async fn charges(ctx: &workflow::Context, endpoint: String) -> workflow::Result<Vec<String>> {
+    let options = || NexusOperationOptions::new(&endpoint).schedule_to_close_timeout(MINUTE);
+    let typed = ctx
+        .execute_nexus_operation(Payments::charge, 1700_u64, options())
+        .await?;
+    let by_name = NexusOperation::<u64, String>::named("payments", "charge");
+    let handle = ctx.start_nexus_operation(by_name, 18_u64, options()).await?;
+    let named = handle.await?;
+    let refused = ctx.execute_nexus_operation(Payments::refund_all, (), options()).await;
+    Ok(vec![typed, named, refused.unwrap_err().to_string()])
+}
+
+/// An endpoint for the queue.
+async fn endpoint(env: &Env, queue: &str) -> anyhow::Result<String> {
+    let unique = env.task_queue().rsplit_once('-').map_or("", |(_, unique)| unique);
+    let name = format!("caller-{unique}");
+    let worker = nexus::endpoint_target::Worker {
+        namespace: env.client().namespace().to_owned(),
+        task_queue: queue.to_owned(),
+    };
+    let spec = nexus::EndpointSpec {
+        name: name.clone(),
+        target: Some(nexus::EndpointTarget {
+            variant: Some(nexus::endpoint_target::Variant::Worker(worker)),
+        }),
+        ..nexus::EndpointSpec::default()
+    };
+    env.client()
+        .call(CreateNexusEndpointRequest { spec: Some(spec) })
+        .await?;
+    Ok(name)
+}
+
+#[expect(deprecated, reason = "the form that every server understands")]
+fn answer(request: nexus::Request) -> Option<Variant> {
+    let nexus::request::Variant::StartOperation(start) = request.variant? else {
+        return None;
+    };
+    assert_eq!(start.service, Payments::NAME);
+    if start.operation != "charge" {
+        return Some(Variant::OperationError(nexus::UnsuccessfulOperationError {
+            operation_state: "failed".to_owned(),
+            failure: Some(nexus::Failure {
+                message: "no refunds today".to_owned(),
+                ..nexus::Failure::default()
+            }),
+        }));
+    }
+    let input = start.payload.unwrap_or_default();
+    let receipt = format!("\"receipt of {}\"", String::from_utf8_lossy(&input.data));
+    Some(Variant::SyncSuccess(Sync {
+        payload: Some(Payload {
+            data: receipt.into(),
+            ..input
+        }),
+        ..Sync::default()
+    }))
+}
+
+/// Serves so many Nexus tasks of the queue.
+async fn serve(env: &Env, queue: &str, tasks: usize) -> anyhow::Result<()> {
+    let mut served = 0;
+    while served < tasks {
+        let poll = PollNexusTaskQueueRequest {
+            namespace: env.client().namespace().to_owned(),
+            identity: "handler".to_owned(),
+            task_queue: Some(TaskQueue {
+                name: queue.to_owned(),
+                ..TaskQueue::default()
+            }),
+            ..PollNexusTaskQueueRequest::default()
+        };
+        let task = env.client().call(poll).timeout(MINUTE * 2).await?;
+        let Some(variant) = task.request.and_then(answer) else {
+            continue;
+        };
+        let start = nexus::StartOperationResponse { variant: Some(variant) };
+        let answered = RespondNexusTaskCompletedRequest {
+            namespace: env.client().namespace().to_owned(),
+            identity: "handler".to_owned(),
+            task_token: task.task_token,
+            response: Some(nexus::Response {
+                variant: Some(nexus::response::Variant::StartOperation(start)),
+            }),
+            ..RespondNexusTaskCompletedRequest::default()
+        };
+        env.client().call(answered).await?;
+        served += 1;
+    }
+    Ok(())
+}
+
+/// P24: operations of a service trait and by name: a result comes typed, a refusal as a failure.
+#[test]
+fn p24_nexus_operations_are_typed_by_a_service_trait() {
+    run(async |env| {
+        let queue = format!("{}-nexus", env.task_queue());
+        let endpoint = endpoint(&env, &queue).await?;
+        env.serve(env.worker().workflow::<charges>(), async {
+            let options = env.unrecorded_options("charges");
+            let handle = env.client().start_workflow(charges, endpoint.as_str(), options).await?;
+            let (told, served) = tokio::join!(handle.result(), serve(&env, &queue, 3));
+            served?;
+            let told = told?;
+            assert_eq!(told[..2], ["receipt of 1700", "receipt of 18"]);
+            assert!(told[2].contains("refund-all"), "{}", told[2]);
+            let events = env.events(handle.id()).await?;
+            assert_eq!(count(&events, EventType::NexusOperationCompleted), 2);
+            assert_eq!(count(&events, EventType::NexusOperationFailed), 1);
+            Ok(())
+        })
+        .await
+    });
+}
