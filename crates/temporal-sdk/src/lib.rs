@@ -20,3 +20,22 @@ pub use worker::Worker;
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The code of the guide compiles, and runs where it needs no server.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../docs/guide/workflows.md")]
+    struct Workflows;
+    #[doc = include_str!("../../../docs/guide/activities.md")]
+    struct Activities;
+    #[doc = include_str!("../../../docs/guide/messages.md")]
+    struct Messages;
+    #[doc = include_str!("../../../docs/guide/cancellation.md")]
+    struct Cancellation;
+    #[doc = include_str!("../../../docs/guide/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../../../docs/guide/versioning.md")]
+    struct Versioning;
+    #[doc = include_str!("../../../docs/guide/data-conversion.md")]
+    struct DataConversion;
+}
