@@ -3,12 +3,12 @@
 use anyhow::Context as _;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
-use temporal_integration_tests::history::{Event, EventType, count};
+use temporal_integration_tests::history::{self, Event, EventType, count};
 use temporal_integration_tests::run;
-use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::protos::api::enums::v1::WorkflowTaskFailedCause;
 use temporal_sdk::client::protos::api::history::v1::history_event::Attributes;
-use temporal_sdk::workflow::ChildWorkflowOptions;
+use temporal_sdk::client::{Memo, RetryPolicy, SearchAttributes};
+use temporal_sdk::workflow::{ChildWorkflowOptions, ContinueAsNewOptions, ContinueAsNewVersioningBehavior};
 use temporal_sdk::{SearchAttributeSet, activity, workflow};
 
 /// Can be approved.
@@ -486,6 +486,56 @@ fn s108_s109_external_errors_are_clear() {
                     format!("ExternalWorkflowExecutionNotFound: the workflow could not be asked to cancel: {why}")
                 ]
             );
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Continues once, with other options, and tells them.
+#[workflow]
+async fn continues_otherwise(ctx: &workflow::Context, round: u32) -> workflow::Result<Vec<String>> {
+    if round == 0 {
+        let options = ContinueAsNewOptions::new()
+            .run_timeout(crate::MINUTE)
+            .task_timeout(Duration::from_secs(7))
+            .retry_policy(RetryPolicy::new().maximum_attempts(3))
+            .backoff_start_interval(Duration::from_secs(1))
+            .memo(Memo::new().with("from", "the first run"))
+            .search_attributes(SearchAttributes::new().with(&OrderAttributes::amount, 17))
+            .initial_versioning_behavior(ContinueAsNewVersioningBehavior::AutoUpgrade);
+        return Err(ctx.continue_as_new_with(1, options));
+    }
+    let info = ctx.info();
+    Ok(vec![
+        format!("{:?}", info.run_timeout),
+        format!("{:?}", info.task_timeout),
+        format!("{:?}", info.retry_policy)
+            .contains("maximum_attempts: 3")
+            .to_string(),
+        ctx.memo::<String>("from")?.unwrap_or_default(),
+        format!("{:?}", ctx.search_attributes().get(&OrderAttributes::amount)),
+    ])
+}
+
+/// P33: timeouts, retry policy, pause, memo, search attributes and versioning of the next run.
+#[test]
+fn p33_options_of_continue_as_new() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<continues_otherwise>(), async {
+            let options = env.unrecorded_options("otherwise");
+            let handle = env.client().start_workflow(continues_otherwise, 0_u32, options).await?;
+            assert_eq!(
+                handle.result().await?,
+                ["Some(60s)", "7s", "true", "the first run", "Some(17)"]
+            );
+            let events = history::fetch(env.client(), handle.id(), handle.run_id().unwrap_or_default()).await?;
+            let Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(next)) =
+                events.last().and_then(|event| event.attributes.clone())
+            else {
+                panic!("the first run did not continue as new")
+            };
+            assert_eq!(next.backoff_start_interval.map(|pause| pause.seconds), Some(1));
             Ok(())
         })
         .await

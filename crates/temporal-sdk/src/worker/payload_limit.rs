@@ -9,14 +9,33 @@ use temporal_client::protos::api::enums::v1::WorkflowTaskFailedCause;
 use temporal_client::protos::payloads::{Group, collect_groups};
 use temporal_client::protos::prost::{Message as _, length_delimiter_len};
 
-/// The failure of a task one of whose commands holds more than `limit` bytes in one place; 0 for no limit.
+/// From which part of the limit on a value is warned of: a quarter.
+const WARNED_PART: usize = 4;
+
+/// The failure of a task one of whose commands holds more than `limit` bytes in one place; 0 for no limit. Large values
+/// below it are warned of.
 pub(super) fn too_large(commands: &[Command], workflow_type: &str, limit: u64) -> Option<TaskFailure> {
     let limit = usize::try_from(limit).ok().filter(|limit| *limit > 0)?;
-    let (command, size) = commands
+    let warned = limit / WARNED_PART;
+    let large = commands
         .iter()
-        .filter(|command| command.encoded_len() > limit)
-        .map(|command| (command, largest(command)))
-        .find(|(_, size)| *size > limit)?;
+        .filter(|command| command.encoded_len() > warned)
+        .map(|command| (command, largest(command)));
+    let mut too_large = None;
+    for (command, size) in large {
+        if size > limit {
+            too_large.get_or_insert((command, size));
+        } else if size > warned {
+            tracing::warn!(
+                workflow_type,
+                size,
+                limit,
+                "[TMPRL1103] {} is large: it stays in the workflow's history, and above the limit the task fails",
+                described(command)
+            );
+        }
+    }
+    let (command, size) = too_large?;
     let mut failure = task_failure(
         format!(
             "[TMPRL1103] {} of workflow \"{workflow_type}\" has {size} bytes, but the namespace takes at most {limit} in one place: keep large values elsewhere and pass their address, split them, or compress them with a payload codec",

@@ -30,8 +30,11 @@ pub(crate) trait Handle<O> {
 pub(crate) struct AddedHandler<O> {
     options: HandlerOptions,
     decode: Decode,
+    validate: Option<Validate>,
     call: Box<dyn Fn(&Context, Input) -> Called<O>>,
 }
+
+type Validate = Box<dyn Fn(&Context, &dyn Any) -> Result<()>>;
 
 impl<O> Handle<O> for AddedHandler<O> {
     fn options(&self) -> &HandlerOptions {
@@ -42,8 +45,11 @@ impl<O> Handle<O> for AddedHandler<O> {
         (self.decode)(incoming)
     }
 
-    fn validate(&self, _: &Instance, _: &Context, _: &dyn Any) -> Result<()> {
-        Ok(())
+    fn validate(&self, _: &Instance, context: &Context, input: &dyn Any) -> Result<()> {
+        match &self.validate {
+            Some(validate) => validate(context, input),
+            None => Ok(()),
+        }
     }
 
     fn call(&self, _: &Instance, context: &Context, input: Input) -> Called<O> {
@@ -83,15 +89,28 @@ impl<O> AddedTable<O> {
     }
 
     fn set(&self, name: Cow<'static, str>, decode: Decode, call: Box<dyn Fn(&Context, Input) -> Called<O>>) {
+        self.set_validated(name, decode, None, call);
+    }
+
+    fn set_validated(
+        &self,
+        name: Cow<'static, str>,
+        decode: Decode,
+        validate: Option<Validate>,
+        call: Box<dyn Fn(&Context, Input) -> Called<O>>,
+    ) {
         let options = HandlerOptions {
             name: name.clone(),
             description: Cow::Borrowed(""),
             unfinished_policy: UnfinishedPolicy::WarnAndAbandon,
         };
-        let before = self
-            .0
-            .borrow_mut()
-            .insert(name, Rc::new(AddedHandler { options, decode, call }));
+        let handler = AddedHandler {
+            options,
+            decode,
+            validate,
+            call,
+        };
+        let before = self.0.borrow_mut().insert(name, Rc::new(handler));
         drop(before);
     }
 
@@ -208,7 +227,41 @@ impl Context {
         self.run().handlers.added_queries.remove(name);
     }
 
-    /// Handles an update. To reject one, use a `#[validator]` on a handler of the `#[workflow]` block.
+    /// Handles an update, after a look at it that may reject it before history knows of it. The look cannot act on the
+    /// workflow.
+    ///
+    /// ```
+    /// # use temporal_sdk::workflow;
+    /// # fn example(ctx: &workflow::Context) {
+    /// let check = |_: &workflow::Context, line: &String| match line.as_str() {
+    ///     "" => Err("an empty line".into()),
+    ///     _ => workflow::Ok(()),
+    /// };
+    /// ctx.on_validated_update("add", check, |_, line: String| async move { workflow::Ok(line.len()) });
+    /// # }
+    /// ```
+    pub fn on_validated_update<T: FromPayload, O: ToPayload, F>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        validate: impl Fn(&Self, &T) -> Result<()> + 'static,
+        handler: impl Fn(Self, T) -> F + 'static,
+    ) where
+        F: Future<Output = Result<O>> + 'static,
+    {
+        let validate = move |context: &Self, input: &dyn Any| match input.downcast_ref::<T>() {
+            Some(value) => validate(context, value),
+            None => Ok(()),
+        };
+        let call = move |context: &Self, input| {
+            let future = handler(context.clone(), downcast::<T>(input));
+            let context = context.clone();
+            Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
+        };
+        let table = &self.run().handlers.added_updates;
+        table.set_validated(name.into(), decode::<One<T>>, Some(Box::new(validate)), Box::new(call));
+    }
+
+    /// Handles an update. [`on_validated_update`](Self::on_validated_update) can also reject it.
     pub fn on_update<T: FromPayload, O: ToPayload, F>(
         &self,
         name: impl Into<Cow<'static, str>>,

@@ -261,6 +261,9 @@ fn answer(run: &Run, mut call: Call) -> Result<Payload> {
     if call.name() == stack_trace::QUERY {
         return stack_trace::answer(run);
     }
+    if call.name() == stack_trace::ENHANCED_QUERY {
+        return Ok(stack_trace::enhanced(run));
+    }
     in_phase(run, Phase::Query, || {
         for interceptor in &run.environment.interceptors {
             interceptor.query(&mut call)?;

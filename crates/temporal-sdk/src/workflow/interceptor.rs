@@ -213,6 +213,8 @@ pub enum OutgoingKind {
     ChildWorkflow,
     /// A signal to another workflow.
     Signal,
+    /// A Nexus operation. Its headers are texts: of those set here, the ones that are UTF-8 go out, with lower-case names.
+    NexusOperation,
     /// The workflow's own next run.
     ContinueAsNew,
 }
@@ -223,7 +225,7 @@ pub enum OutgoingKind {
 pub struct Outgoing<'a> {
     /// What is called.
     pub kind: OutgoingKind,
-    /// The activity's or workflow's type, or the signal's name.
+    /// The activity's or workflow's type, or the name of the signal or the Nexus operation.
     pub name: &'a str,
     /// The arguments.
     pub arguments: &'a mut Vec<Payload>,

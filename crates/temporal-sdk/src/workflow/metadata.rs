@@ -16,6 +16,7 @@ pub(crate) fn answer(run: &Run, entry: &WorkflowEntry) -> Payload {
     let handlers = &run.handlers;
     let mut queries = definitions(&entry.queries, handlers.added_queries.options());
     let built_in = [
+        json!({"name": stack_trace::ENHANCED_QUERY, "description": "Tells tools what each task of the workflow waits for."}),
         json!({"name": stack_trace::QUERY, "description": "Tells what each task of the workflow waits for."}),
         json!({"name": QUERY, "description": "Tells what the workflow consists of."}),
     ];

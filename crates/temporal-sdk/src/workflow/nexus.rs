@@ -2,7 +2,7 @@
 
 use crate::workflow::activity::result_of;
 use crate::workflow::context::Context;
-use crate::workflow::interceptor::LocalBoxFuture;
+use crate::workflow::interceptor::{LocalBoxFuture, OutgoingKind};
 use crate::workflow::operation::{Operation, OperationId, Slot};
 use crate::workflow::options::setters;
 use std::borrow::Cow;
@@ -279,8 +279,19 @@ impl Context {
         options: NexusOperationOptions,
     ) -> StartNexusOperation<O> {
         let name = format!("{operation:?}");
-        let arguments = self.encode::<One<I>>(&input.into(), || format!("Nexus operation {name}"));
+        let mut arguments = self.encode::<One<I>>(&input.into(), || format!("Nexus operation {name}"));
         let mut command = options.command;
+        let mut headers = BTreeMap::new();
+        self.intercept(
+            OutgoingKind::NexusOperation,
+            &operation.operation,
+            &mut arguments,
+            &mut headers,
+        );
+        let texts = headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_lowercase(), String::from_utf8(value.data.to_vec()).ok()?)));
+        command.nexus_header.extend(texts);
         command.service = operation.service.into_owned();
         command.operation = operation.operation.into_owned();
         command.input = arguments.into_iter().next();

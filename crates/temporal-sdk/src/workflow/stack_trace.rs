@@ -3,6 +3,8 @@
 use crate::workflow::error::Error;
 use crate::workflow::operation::Wait;
 use crate::workflow::run::Run;
+use bytes::Bytes;
+use serde_json::json;
 use std::fmt::Write as _;
 use temporal_client::data::PayloadConverterExt as _;
 use temporal_protos::api::common::v1::Payload;
@@ -10,9 +12,53 @@ use temporal_protos::api::common::v1::Payload;
 /// The query's name.
 pub(crate) const QUERY: &str = "__stack_trace";
 
+/// The name of the query for tools.
+pub(crate) const ENHANCED_QUERY: &str = "__enhanced_stack_trace";
+
 pub(crate) fn answer(run: &Run) -> Result<Payload, Error> {
     let converter = run.environment.converter.payload_converter();
     converter.encode(&text(run)).map_err(Error::conversion)
+}
+
+/// The same for tools, as the Temporal API defines it. It does not go through the program's own converter.
+pub(crate) fn enhanced(run: &Run) -> Payload {
+    let waits = waits(run);
+    let location = |wait: &Wait, function: String| {
+        json!({
+            "filePath": wait.started_at.file(),
+            "line": wait.started_at.line(),
+            "column": wait.started_at.column(),
+            "functionName": function,
+        })
+    };
+    let tasks = run.executor.names().into_iter().map(|(task, name)| {
+        let waits = waits.iter().filter(|wait| wait.task == Some(task));
+        let locations: Vec<_> = waits
+            .map(|wait| location(wait, format!("{name} waits for {}", wait.what)))
+            .collect();
+        json!({ "locations": locations })
+    });
+    let unawaited = waits.iter().filter(|wait| wait.task.is_none());
+    let unawaited =
+        unawaited.map(|wait| json!({ "locations": [location(wait, format!("{} is not awaited yet", wait.what))] }));
+    let stacks: Vec<_> = tasks.chain(unawaited).collect();
+    let trace = json!({
+        "sdk": { "name": "temporal-rust", "version": env!("CARGO_PKG_VERSION") },
+        "sources": {},
+        "stacks": stacks,
+    });
+    Payload {
+        metadata: [
+            ("encoding".to_owned(), Bytes::from_static(b"json/protobuf")),
+            (
+                "messageType".to_owned(),
+                Bytes::from_static(b"temporal.api.sdk.v1.EnhancedStackTrace"),
+            ),
+        ]
+        .into(),
+        data: trace.to_string().into(),
+        ..Payload::default()
+    }
 }
 
 /// Each task that is not at its end, with what it waits for and where that was started.

@@ -193,6 +193,15 @@ impl Adding {
                 Ok(changed.borrow().len())
             }
         });
+        let check = |_: &Context, line: &String| match line.as_str() {
+            "" => Err("an empty line".into()),
+            _ => workflow::Ok(()),
+        };
+        ctx.on_validated_update(
+            "check",
+            check,
+            |_, line: String| async move { workflow::Ok(line.len()) },
+        );
         ctx.wait_condition(|| log.borrow().len() == 2).await?;
         ctx.on_any_signal(move |_, name, _| {
             later.borrow_mut().push(name);
@@ -212,9 +221,11 @@ fn handlers_are_added_while_the_workflow_runs_and_signals_wait_for_them() {
     assert_eq!(text(server.query("lines", &()).answer.as_ref()), "1");
     let metadata = text(server.query("__temporal_workflow_metadata", &()).answer.as_ref());
     assert!(
-        metadata.contains("\"updateDefinitions\":[{\"name\":\"change\"}]"),
+        metadata.contains("\"updateDefinitions\":[{\"name\":\"change\"},{\"name\":\"check\"}]"),
         "{metadata}"
     );
+    server.update("u0", "check", &String::new());
+    assert_eq!(server.task().answers(), ["reject u0: an empty line"]);
     server.update("u1", "change", &"changed".to_owned());
     assert_eq!(server.task().answers(), ["accept u1"]);
     server.evict();
@@ -271,6 +282,7 @@ fn metadata_describes_the_workflow() {
             "definition": {
                 "type": "Described",
                 "queryDefinitions": [
+                    {"name": "__enhanced_stack_trace", "description": "Tells tools what each task of the workflow waits for."},
                     {"name": "__stack_trace", "description": "Tells what each task of the workflow waits for."},
                     {"name": "__temporal_workflow_metadata", "description": "Tells what the workflow consists of."},
                     {"name": "state", "description": "How it goes."},
@@ -441,4 +453,15 @@ fn the_stack_trace_tells_what_each_task_waits_for() {
         ],
         "{trace}"
     );
+    let enhanced = server.query("__enhanced_stack_trace", &()).answer.unwrap();
+    let enhanced = &enhanced.payloads[0];
+    assert_eq!(
+        enhanced.metadata["messageType"],
+        "temporal.api.sdk.v1.EnhancedStackTrace"
+    );
+    let enhanced: serde_json::Value = serde_json::from_slice(&enhanced.data).unwrap();
+    let first = &enhanced["stacks"][0]["locations"][0];
+    assert_eq!(first["functionName"], "the run method waits for activity 1");
+    assert_eq!(first["filePath"], file!());
+    assert_eq!(enhanced["stacks"].as_array().unwrap().len(), 3);
 }
