@@ -50,7 +50,7 @@ async fn reimburse(ctx: &workflow::Context, expense: String, cents: u64) -> work
         .await
     {
         Ok(by) => Ok(format!("{expense}: paid, approved by {by}")),
-        Err(failure) => match failure.root_cause().as_application() {
+        Err(failure) => match failure.as_application() {
             Some(refusal) if refusal.type_name() == "Refused" => Ok(format!("{expense}: {}", refusal.message())),
             _ => Err(failure.into()),
         },

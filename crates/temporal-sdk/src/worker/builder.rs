@@ -14,6 +14,36 @@ use temporal_client::Client;
 use temporal_client::data::{FromPayload, ToPayload};
 
 /// Builds a [`Worker`]: what it runs, and how.
+///
+/// Something to run is required; every option has a default that suits a worker of one process with a few cores.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use temporal_sdk::client::Client;
+/// use temporal_sdk::{Worker, activity, workflow};
+///
+/// #[activity]
+/// async fn ping(host: String) -> activity::Result<()> {
+///     Ok(())
+/// }
+///
+/// #[workflow]
+/// async fn watch(ctx: &workflow::Context, host: String) -> workflow::Result<()> {
+///     Ok(())
+/// }
+///
+/// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let worker = Worker::builder(&client, "monitoring")
+///     .workflow::<watch>()
+///     .activity(ping)
+///     .max_concurrent_activities(20)
+///     .max_activities_per_second(50.0)
+///     .graceful_shutdown_timeout(Duration::from_secs(30))
+///     .build()?;
+/// worker.run().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct WorkerBuilder {

@@ -19,16 +19,29 @@ use temporal_protos::api::common::v1::Payload;
 
 /// How an activity runs.
 ///
-/// One of the two close timeouts is required, so both constructors take one:
+/// One of the two close timeouts is required, so both constructors take one.
 ///
 /// ```
 /// use std::time::Duration;
+/// use temporal_sdk::client::RetryPolicy;
 /// use temporal_sdk::workflow::ActivityOptions;
 ///
-/// let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(5))
-///     .heartbeat_timeout(Duration::from_secs(1))
+/// let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(30))
+///     .with_schedule_to_close_timeout(Duration::from_secs(600))
+///     .heartbeat_timeout(Duration::from_secs(5))
+///     .retry_policy(RetryPolicy::new().maximum_attempts(5).non_retryable_error_type("Declined"))
 ///     .task_queue("other-queue");
 /// ```
+///
+/// | timeout | counts from | to | when it is over |
+/// |---|---|---|---|
+/// | start to close | the start of an attempt | its end | the attempt is retried |
+/// | schedule to close | being scheduled | the end of the last attempt | the activity fails |
+/// | schedule to start | being scheduled, at each attempt | a worker's taking it | the activity fails |
+/// | heartbeat | a heartbeat | the next | the attempt is retried |
+///
+/// An activity that fails in the end gives a [`Failure::Activity`], whose cause ([`Failure::as_application`],
+/// [`Failure::as_timeout`]) is what the activity said, or the timeout.
 #[derive(Debug, Clone)]
 pub struct ActivityOptions {
     pub(crate) command: ScheduleActivity,
@@ -66,7 +79,7 @@ impl ActivityOptions {
         heartbeat_timeout(timeout: Duration) => |this| this.command.heartbeat_timeout = Some(timeout);
         /// Where it runs. Default: the workflow's own task queue.
         task_queue(task_queue: impl Into<String>) => |this| this.command.task_queue = task_queue.into();
-        /// How it is retried. Default: the server's, which is forever with growing intervals.
+        /// How it is retried. Default: without end, after 1 s, 2 s, 4 s and so on, 100 s at most.
         retry_policy(policy: RetryPolicy) => |this| this.command.retry_policy = Some((&policy).into());
         /// What a cancelled activity waits for. Default: [`CancellationType::TryCancel`].
         cancellation_type(kind: CancellationType) => |this| this.command.cancellation_type = kind;
@@ -83,7 +96,31 @@ impl ActivityOptions {
 
 /// An activity, or local activity, under way. Await it for its result.
 ///
-/// Dropping the handle cancels the activity; [`detach`](Self::detach) lets it run on.
+/// It can be awaited by reference, `(&mut handle).await`, to keep it when something else comes first. Dropping the handle
+/// cancels the activity; [`detach`](Self::detach) lets it run on.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use temporal_sdk::workflow::{self, ActivityOptions, activity_named};
+/// # async fn example(ctx: &workflow::Context) -> workflow::Result<()> {
+/// let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(60));
+/// let mut search = ctx.start_activity(activity_named::<String>("search"), "a needle", options);
+/// let found = workflow::select! {
+///     found = &mut search => Some(found?),
+///     elapsed = ctx.sleep(Duration::from_secs(10)) => {
+///         elapsed?;
+///         search.cancel();
+///         None
+///     }
+/// };
+/// # let _ = found;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Awaiting it gives a [`Failure::Activity`] when it failed, timed out or was cancelled (then
+/// [`is_cancelled`](Failure::is_cancelled) holds). A result that cannot be decoded fails the workflow task.
 #[must_use = "dropping the handle cancels the activity: await it, keep it, or `.detach()` it"]
 pub struct ActivityHandle<O> {
     operation: Operation<Resolution>,

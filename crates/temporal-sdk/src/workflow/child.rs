@@ -22,6 +22,17 @@ use temporal_protos::api::enums::v1::{
 };
 
 /// How a child workflow runs.
+///
+/// ```
+/// use std::time::Duration;
+/// use temporal_sdk::workflow::{ChildWorkflowOptions, ParentClosePolicy};
+///
+/// let options = ChildWorkflowOptions::new("ship-order-17")
+///     .task_queue("shipping")
+///     .execution_timeout(Duration::from_secs(7 * 24 * 3600))
+///     .parent_close_policy(ParentClosePolicy::Abandon)
+///     .static_summary("Shipment of order 17");
+/// ```
 #[derive(Clone)]
 pub struct ChildWorkflowOptions {
     pub(crate) command: StartChild,
@@ -99,6 +110,10 @@ impl fmt::Debug for ChildWorkflowOptions {
 /// A child workflow that is being started: [`Context::start_child_workflow`]. It gives a handle once the server started it.
 ///
 /// Dropping it cancels the child.
+///
+/// # Errors
+/// Awaiting it gives a [`Failure::Application`] of type `WorkflowAlreadyStarted` when a workflow has the id already, and a
+/// cancellation when it was cancelled before it started.
 #[must_use = "dropping it cancels the child: await it"]
 pub struct StartChildWorkflow<W> {
     start: Operation<ChildStart>,
@@ -216,6 +231,9 @@ fn not_started(cause: StartChildWorkflowExecutionFailedCause, workflow_id: &str,
 /// A child workflow that runs: [`Context::start_child_workflow`]. Await it for its result.
 ///
 /// Dropping the handle cancels the child; [`detach`](Self::detach) lets it run on.
+///
+/// # Errors
+/// Awaiting it gives a [`Failure::ChildWorkflow`] when the child failed, timed out, was cancelled or terminated.
 #[must_use = "dropping the handle cancels the child: await it, keep it, or `.detach()` it"]
 pub struct ChildWorkflowHandle<W> {
     end: Operation<Resolution>,

@@ -142,7 +142,7 @@ impl Context {
     }
 
     /// Runs a local activity: in this worker, without a task of its own. Its result, or how it failed, comes when the
-    /// handle is awaited.
+    /// handle is awaited. For what takes well under a second.
     #[track_caller]
     pub fn execute_local_activity<A: ActivityRef>(
         &self,
@@ -187,7 +187,9 @@ impl Context {
 
     // ---- children and other workflows
 
-    /// Runs a child workflow from its start to its end.
+    /// Runs a child workflow from its start to its end: `ctx.execute_child_workflow(Ship::run, order, options).await?`.
+    ///
+    /// Awaiting it gives the child's result, or how it was not started or failed.
     #[track_caller]
     pub fn execute_child_workflow<R: WorkflowRef>(
         &self,
@@ -243,7 +245,8 @@ impl Context {
         StartChildWorkflow::new(self, seq, start, end, workflow_id, workflow_type)
     }
 
-    /// Another workflow of type `W`, to signal or to cancel. It need not exist yet.
+    /// Another workflow of type `W`, to signal or to cancel:
+    /// `ctx.external_workflow::<Ship>("ship-2").signal(Ship::hold, ()).await?`. It need not exist yet.
     #[must_use]
     pub fn external_workflow<W>(&self, workflow_id: impl Into<String>) -> ExternalWorkflowHandle<W> {
         ExternalWorkflowHandle::new(self, workflow_id.into())
@@ -292,7 +295,8 @@ impl Context {
 
     // ---- time and conditions
 
-    /// Waits for `duration` of workflow time: a durable timer, which survives the worker.
+    /// Waits for `duration` of workflow time: a durable timer, which survives the worker. Awaiting it fails only by
+    /// cancellation.
     #[track_caller]
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.start_timer(duration)
@@ -361,7 +365,8 @@ impl Context {
         JoinHandle::spawn(&self.run, Location::caller(), future)
     }
 
-    /// A scope inside this one, and the handle that cancels it. It is also cancelled when this scope is.
+    /// A scope inside this one, and the handle that cancels it. It is also cancelled when this scope is. What is to be in the
+    /// scope is started through its context.
     #[must_use]
     pub fn child(&self) -> (Self, ScopeHandle) {
         let scope = self.scope.child();

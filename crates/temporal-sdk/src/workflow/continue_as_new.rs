@@ -10,6 +10,15 @@ use temporal_protos::api::enums::v1::ContinueAsNewVersioningBehavior;
 /// How a workflow continues as new: [`Context::continue_as_new_with`](crate::workflow::Context::continue_as_new_with).
 ///
 /// What is not set is taken over from this run; memo and search attributes are carried over.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use temporal_sdk::workflow::{self, ContinueAsNewOptions};
+/// # async fn run(ctx: &workflow::Context, month: u32) -> workflow::Result<()> {
+/// let options = ContinueAsNewOptions::new().run_timeout(Duration::from_secs(40 * 24 * 3600));
+/// return Err(ctx.continue_as_new_with(month + 1, options));
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ContinueAsNewOptions {
     pub(crate) workflow_type: Option<String>,

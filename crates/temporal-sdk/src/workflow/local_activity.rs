@@ -15,7 +15,18 @@ use temporal_protos::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo
 
 /// How a local activity runs: inside the worker that runs the workflow, without a task of its own.
 ///
-/// One of the two close timeouts is required.
+/// One of the two close timeouts is required. Together with its retries a local activity may take longer than a workflow
+/// task: the worker then keeps the task alive.
+///
+/// ```
+/// use std::time::Duration;
+/// use temporal_sdk::client::RetryPolicy;
+/// use temporal_sdk::workflow::LocalActivityOptions;
+///
+/// let options = LocalActivityOptions::start_to_close_timeout(Duration::from_secs(1))
+///     .retry_policy(RetryPolicy::new().initial_interval(Duration::from_millis(20)).maximum_attempts(5))
+///     .local_retry_threshold(Duration::from_secs(5));
+/// ```
 #[derive(Debug, Clone)]
 pub struct LocalActivityOptions {
     pub(crate) command: ScheduleLocalActivity,
@@ -50,9 +61,9 @@ impl LocalActivityOptions {
         with_start_to_close_timeout(timeout: Duration) => |this| this.command.start_to_close_timeout = Some(timeout);
         /// Limits the activity over all its attempts, besides the other close timeout.
         with_schedule_to_close_timeout(timeout: Duration) => |this| this.command.schedule_to_close_timeout = Some(timeout);
-        /// Limits the time that it waits for a free slot of the worker.
+        /// Limits the time that it waits for a free slot of the worker. Default: the schedule-to-close timeout.
         schedule_to_start_timeout(timeout: Duration) => |this| this.command.schedule_to_start_timeout = Some(timeout);
-        /// How it is retried. Default: forever, with intervals that grow from a second.
+        /// How it is retried. Default: without end, after 1 s, 2 s, 4 s and so on, 100 s at most.
         retry_policy(policy: RetryPolicy) => |this| this.command.retry_policy = Some((&policy).into());
         /// A back-off longer than this becomes a timer of the workflow. Default: the workflow task timeout.
         local_retry_threshold(threshold: Duration) => |this| this.command.local_retry_threshold = Some(threshold);
