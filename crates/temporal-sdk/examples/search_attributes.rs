@@ -9,27 +9,30 @@ use futures_util::TryStreamExt as _;
 use std::time::Duration;
 use temporal_sdk::client::protos::api::enums::v1::IndexedValueType;
 use temporal_sdk::client::protos::api::operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest};
-use temporal_sdk::client::{Client, SearchAttributeKey, SearchAttributes, WorkflowOptions};
-use temporal_sdk::{Worker, workflow};
+use temporal_sdk::client::{Client, SearchAttributes, WorkflowOptions};
+use temporal_sdk::{SearchAttributeSet, Worker, workflow};
 use temporal_testing::WorkflowEnvironment;
 
-static CUSTOMER: SearchAttributeKey<String> = SearchAttributeKey::keyword("Customer");
-static STAGE: SearchAttributeKey<String> = SearchAttributeKey::keyword("Stage");
-static CENTS: SearchAttributeKey<i64> = SearchAttributeKey::int("Cents");
+/// What orders are found by. `OrderAttributes::cents` is the key of one, for code that needs no more than that.
+#[derive(SearchAttributeSet)]
+struct OrderAttributes {
+    customer: String,
+    stage: Option<String>,
+    cents: Option<i64>,
+}
 
 #[workflow]
 async fn order(ctx: &workflow::Context, cents: i64) -> workflow::Result<String> {
     // Some are given at the start, by whoever starts the workflow.
-    let customer = ctx.search_attributes().get(&CUSTOMER).unwrap_or_default();
+    let mut found_by = OrderAttributes::from_search_attributes(&ctx.search_attributes())?;
     // Others tell what the workflow found out. Both kinds can change as often as needed.
-    let found_out = SearchAttributes::new()
-        .with(&CENTS, cents)
-        .with(&STAGE, "paying".to_owned());
-    ctx.upsert_search_attributes(found_out);
+    found_by.cents = Some(cents);
+    found_by.stage = Some("paying".to_owned());
+    ctx.upsert_search_attributes(found_by.to_changes());
     ctx.sleep(Duration::from_millis(10)).await?;
     let stage = if cents > 10_000 { "in review" } else { "shipped" };
-    ctx.upsert_search_attributes(SearchAttributes::new().with(&STAGE, stage.to_owned()));
-    Ok(format!("the order of {customer} is {stage}"))
+    ctx.upsert_search_attributes(SearchAttributes::new().with(&OrderAttributes::stage, stage.to_owned()));
+    Ok(format!("the order of {} is {stage}", found_by.customer))
 }
 
 /// Adds the attributes that the server does not have.
@@ -40,12 +43,12 @@ async fn register(client: &Client) -> anyhow::Result<()> {
     };
     let known = client.call(request).await?.custom_attributes;
     let needed = [
-        (CUSTOMER.name(), IndexedValueType::Keyword),
-        (STAGE.name(), IndexedValueType::Keyword),
-        (CENTS.name(), IndexedValueType::Int),
+        (OrderAttributes::customer.name().to_owned(), IndexedValueType::Keyword),
+        (OrderAttributes::stage.name().to_owned(), IndexedValueType::Keyword),
+        (OrderAttributes::cents.name().to_owned(), IndexedValueType::Int),
     ];
-    let missing = needed.into_iter().filter(|(name, _)| !known.contains_key(*name));
-    let search_attributes = missing.map(|(name, kind)| (name.to_owned(), kind.into())).collect();
+    let missing = needed.into_iter().filter(|(name, _)| !known.contains_key(name));
+    let search_attributes = missing.map(|(name, kind)| (name, kind.into())).collect();
     let request = AddSearchAttributesRequest {
         namespace,
         search_attributes,
@@ -66,8 +69,13 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<Str
         .run_until(async {
             let customer = format!("customer-{}", std::process::id());
             for (number, cents) in [(1, 1_500), (2, 25_000), (3, 700)] {
+                let found_by = OrderAttributes {
+                    customer: customer.clone(),
+                    stage: None,
+                    cents: None,
+                };
                 let options = WorkflowOptions::new(format!("{customer}-order-{number}"), "search-attributes")
-                    .search_attributes(SearchAttributes::new().with(&CUSTOMER, customer.clone()));
+                    .search_attributes(found_by);
                 println!("{}", client.execute_workflow(order, cents, options).await?);
             }
 
@@ -79,7 +87,10 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<Str
             let mut found = Vec::new();
             let mut workflows = client.list_workflows(&shipped);
             while let Some(workflow) = workflows.try_next().await? {
-                let cents = workflow.search_attributes().get(&CENTS).unwrap_or_default();
+                let cents = workflow
+                    .search_attributes()
+                    .get(&OrderAttributes::cents)
+                    .unwrap_or_default();
                 found.push(format!(
                     "{} was {cents} cents",
                     workflow.id().replace(&customer, "their")
