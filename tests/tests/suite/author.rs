@@ -47,7 +47,7 @@ trait Approvable {
 }
 
 #[derive(Default)]
-struct Payment {
+pub(crate) struct Payment {
     approvals: RefCell<Vec<String>>,
 }
 
@@ -67,7 +67,7 @@ impl Payment {
 }
 
 #[derive(Default)]
-struct Holiday {
+pub(crate) struct Holiday {
     approvals: RefCell<Vec<String>>,
     days: Cell<u32>,
 }
@@ -101,11 +101,11 @@ fn s48_handlers_are_shared_by_workflows() {
         env.serve(worker, async {
             let payment = env
                 .client()
-                .start_workflow(Payment::run, (), env.unrecorded_options("payment"))
+                .start_workflow(Payment::run, (), env.options("payment"))
                 .await?;
             let holiday = env
                 .client()
-                .start_workflow(Holiday::run, 5_u32, env.unrecorded_options("holiday"))
+                .start_workflow(Holiday::run, 5_u32, env.options("holiday"))
                 .await?;
             payment.signal(Payment::approve, "ann").await?;
             assert_eq!(payment.query(Payment::approved_by, ()).await?, ["ann"]);
@@ -141,7 +141,7 @@ trait DeclaredParcel {
 
 /// The code behind the declaration.
 #[derive(Default)]
-struct Parcel {
+pub(crate) struct Parcel {
     content: RefCell<Vec<String>>,
     seal: Cell<Option<u32>>,
 }
@@ -177,7 +177,7 @@ impl Parcel {
 
 /// Uses the declaration for a child and for another workflow.
 #[workflow]
-async fn packs(ctx: &workflow::Context, other: String) -> workflow::Result<String> {
+pub(crate) async fn packs(ctx: &workflow::Context, other: String) -> workflow::Result<String> {
     let options = ChildWorkflowOptions::new(format!("{}-child", ctx.info().workflow_id));
     let child = ctx.start_child_workflow(DeclaredParcel::run, "berlin", options).await?;
     child.signal(DeclaredParcel::pack, "books").await?;
@@ -194,7 +194,7 @@ fn s48_a_declaration_serves_every_caller() {
     run(async |env| {
         let worker = env.worker().workflow::<Parcel>().workflow::<packs>();
         env.serve(worker, async {
-            let options = env.unrecorded_options("parcel");
+            let options = env.options("parcel");
             let parcel = env
                 .client()
                 .start_workflow(DeclaredParcel::run, "rome", options)
@@ -203,7 +203,7 @@ fn s48_a_declaration_serves_every_caller() {
             assert_eq!(parcel.query(DeclaredParcel::packed, ()).await?, 1);
             let answer = env
                 .client()
-                .execute_workflow(packs, parcel.id().to_owned(), env.unrecorded_options("packs"))
+                .execute_workflow(packs, parcel.id().to_owned(), env.options("packs"))
                 .await?;
             assert_eq!(answer, "books to berlin");
             assert_eq!(parcel.execute_update(DeclaredParcel::close_it, 7_u32).await?, 8);
@@ -223,7 +223,7 @@ struct OrderAttributes {
 }
 
 #[workflow]
-async fn indexed(ctx: &workflow::Context) -> workflow::Result<String> {
+pub(crate) async fn indexed(ctx: &workflow::Context) -> workflow::Result<String> {
     let mut order = OrderAttributes::from_search_attributes(&ctx.search_attributes())?;
     let before = order.amount;
     order.suite_keyword.push_str("-done");
@@ -241,7 +241,7 @@ fn b8_a_struct_of_search_attributes() {
                 suite_keyword: env.unrecorded_id("order"),
                 amount: Some(7),
             };
-            let options = env.unrecorded_options("indexed").search_attributes(order.clone());
+            let options = env.options("indexed").search_attributes(order.clone());
             let handle = env.client().start_workflow(indexed, (), options).await?;
             assert_eq!(handle.result().await?, "Some(7)");
             let description = handle.describe().await?;
@@ -265,7 +265,7 @@ thread_local! {
 
 /// Reads the world twice, with a query between.
 #[derive(Default)]
-struct Readings {
+pub(crate) struct Readings {
     first: Cell<u32>,
     go: Cell<bool>,
 }
@@ -299,7 +299,7 @@ fn o14_a_side_effect_is_recorded_once() {
         env.serve(worker, async {
             let handle = env
                 .client()
-                .start_workflow(Readings::run, (), env.unrecorded_options("readings"))
+                .start_workflow(Readings::run, (), env.options("readings"))
                 .await?;
             let first = handle.query(Readings::first, ()).await?;
             assert_eq!(handle.query(Readings::first, ()).await?, first);
@@ -432,7 +432,7 @@ fn third_time(ctx: &activity::Context) -> activity::Result<u32> {
 }
 
 #[workflow]
-async fn tries_locally(ctx: &workflow::Context) -> workflow::Result<u32> {
+pub(crate) async fn tries_locally(ctx: &workflow::Context) -> workflow::Result<u32> {
     let policy = RetryPolicy::default().initial_interval(Duration::from_millis(1));
     Ok(ctx
         .execute_local_activity(third_time, (), crate::quick_local().retry_policy(policy))
@@ -445,7 +445,7 @@ fn s72_a_local_activitys_marker_tells_its_attempt() {
     run(async |env| {
         let worker = env.worker().workflow::<tries_locally>().activity(third_time);
         env.serve(worker, async {
-            let options = env.unrecorded_options("local");
+            let options = env.options("local");
             let handle = env.client().start_workflow(tries_locally, (), options).await?;
             assert_eq!(handle.result().await?, 3);
             let events = env.events(handle.id()).await?;
@@ -464,7 +464,7 @@ fn s72_a_local_activitys_marker_tells_its_attempt() {
 
 /// Signals and cancels a workflow that is not there.
 #[workflow]
-async fn writes_to_nobody(ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
+pub(crate) async fn writes_to_nobody(ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
     let nobody = ctx.external_workflow::<Payment>("nobody-at-all");
     let signalled = nobody.signal(Payment::approve, "ann").await.unwrap_err();
     let cancelled = nobody.cancel().await.unwrap_err();
@@ -476,7 +476,7 @@ async fn writes_to_nobody(ctx: &workflow::Context) -> workflow::Result<Vec<Strin
 fn s108_s109_external_errors_are_clear() {
     run(async |env| {
         env.serve(env.worker().workflow::<writes_to_nobody>(), async {
-            let options = env.unrecorded_options("nobody");
+            let options = env.options("nobody");
             let told = env.client().execute_workflow(writes_to_nobody, (), options).await?;
             let why = "no workflow with the id \"nobody-at-all\" is running: it ended, or was never started";
             assert_eq!(
@@ -494,7 +494,7 @@ fn s108_s109_external_errors_are_clear() {
 
 /// Continues once, with other options, and tells them.
 #[workflow]
-async fn continues_otherwise(ctx: &workflow::Context, round: u32) -> workflow::Result<Vec<String>> {
+pub(crate) async fn continues_otherwise(ctx: &workflow::Context, round: u32) -> workflow::Result<Vec<String>> {
     if round == 0 {
         let options = ContinueAsNewOptions::new()
             .run_timeout(crate::MINUTE)
@@ -523,7 +523,7 @@ async fn continues_otherwise(ctx: &workflow::Context, round: u32) -> workflow::R
 fn p33_options_of_continue_as_new() {
     run(async |env| {
         env.serve(env.worker().workflow::<continues_otherwise>(), async {
-            let options = env.unrecorded_options("otherwise");
+            let options = env.options("otherwise");
             let handle = env.client().start_workflow(continues_otherwise, 0_u32, options).await?;
             assert_eq!(
                 handle.result().await?,

@@ -77,9 +77,9 @@ fn s168_s169_a_history_replays_with_its_own_code_only() {
 /// Every workflow of the suite whose histories are kept.
 fn suite() -> ReplayerBuilder {
     use crate::{
-        activities, beyond, cancellation, cancellation_table, children, client, continue_as_new, cross_language, data,
-        dynamic, failing, hello, local_activities, logging, messages, ordering, timers_conditions, trouble,
-        worker_lifecycle,
+        activities, author, beyond, cancellation, cancellation_table, children, client, continue_as_new,
+        cross_language, data, dynamic, failing, hello, local_activities, logging, messages, ordering,
+        timers_conditions, trouble, worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -89,6 +89,15 @@ fn suite() -> ReplayerBuilder {
         .workflow::<messages::GreetingWorkflow>()
         .workflow::<messages::Ledger>()
         .workflow::<messages::Patient>()
+        .workflow::<author::Payment>()
+        .workflow::<author::Holiday>()
+        .workflow::<author::Parcel>()
+        .workflow::<author::packs>()
+        .workflow::<author::indexed>()
+        .workflow::<author::Readings>()
+        .workflow::<author::tries_locally>()
+        .workflow::<author::writes_to_nobody>()
+        .workflow::<author::continues_otherwise>()
         .workflow::<beyond::Basket>()
         .workflow::<beyond::attributed>()
         .workflow::<beyond::knows_failure>()

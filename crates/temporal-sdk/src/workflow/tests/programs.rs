@@ -30,6 +30,8 @@ enum Step {
     BumpsOrTimer(u32),
     Random,
     Patch(u8),
+    /// A value from outside.
+    Outside(u32),
     Sequence(Vec<Step>),
     Join(Vec<Step>),
     /// The losers are dropped.
@@ -48,7 +50,7 @@ fn step(random: &mut Random, depth: u32) -> Step {
         let count = random.random_range(1..=3);
         (0..count).map(|_| step(random, depth - 1)).collect::<Vec<_>>()
     };
-    let kinds = if depth == 0 { 10 } else { 18 };
+    let kinds = if depth == 0 { 11 } else { 19 };
     match random.random_range(0..kinds) {
         0 => Step::Activity(random.random_range(0..3)),
         1 => Step::Local,
@@ -59,14 +61,15 @@ fn step(random: &mut Random, depth: u32) -> Step {
         6 => Step::BumpsOrTimer(random.random_range(1..6)),
         7 => Step::Random,
         8 => Step::Patch(random.random_range(0..3)),
-        9 => Step::Detached,
-        10 => Step::Sequence(steps(random)),
-        11 => Step::Join(steps(random)),
-        12 => Step::Select(steps(random)),
-        13 => Step::Completed(steps(random)),
-        14 => Step::Spawned(Box::new(step(random, depth - 1))),
-        15 => Step::Timeout(Box::new(step(random, depth - 1))),
-        16 => Step::Scope(Box::new(step(random, depth - 1)), Box::new(step(random, depth - 1))),
+        9 => Step::Outside(random.random_range(0..100)),
+        10 => Step::Detached,
+        11 => Step::Sequence(steps(random)),
+        12 => Step::Join(steps(random)),
+        13 => Step::Select(steps(random)),
+        14 => Step::Completed(steps(random)),
+        15 => Step::Spawned(Box::new(step(random, depth - 1))),
+        16 => Step::Timeout(Box::new(step(random, depth - 1))),
+        17 => Step::Scope(Box::new(step(random, depth - 1)), Box::new(step(random, depth - 1))),
         _ => Step::Shielded(Box::new(step(random, depth - 1))),
     }
 }
@@ -150,6 +153,7 @@ async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Resu
             let number = ctx.random().random_range(0..3_u8);
             Box::pin(run(ctx, program, Step::Activity(number))).await?
         }
+        Step::Outside(number) => ctx.side_effect(|| number),
         Step::Patch(number) => u32::from(ctx.patched(&format!("patch-{number}"))),
         Step::Sequence(steps) => {
             let mut total = 0;
