@@ -232,3 +232,36 @@ async fn a_dropped_server_closes_its_connections() {
         .unwrap();
     assert!(!matches!(ended, Ok(Some(_))));
 }
+
+#[tokio::test]
+async fn a_health_watch_is_told_of_the_shutdown_and_does_not_hold_it_up() {
+    let server = EmbeddedServer::builder().start();
+    let mut watch = HealthClient::new(server.channel())
+        .watch(HealthCheckRequest { service: String::new() })
+        .await
+        .unwrap()
+        .into_inner();
+    let status = |answer: temporal_protos::health::v1::HealthCheckResponse| answer.status();
+    assert_eq!(watch.message().await.unwrap().map(status), Some(ServingStatus::Serving));
+    let began = std::time::Instant::now();
+    let (last, ()) = tokio::join!(watch.message(), server.shutdown());
+    assert_eq!(last.unwrap().map(status), Some(ServingStatus::NotServing));
+    assert!(began.elapsed() < Duration::from_millis(450), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn limits_can_be_changed() {
+    let mut limits = temporal_testing::server::engine::Limits::default();
+    limits.message_bytes = 1_000;
+    let server = EmbeddedServer::builder().limits(limits).start();
+    let request = StartWorkflowExecutionRequest {
+        workflow_id: "x".repeat(2_000),
+        ..StartWorkflowExecutionRequest::default()
+    };
+    let refused = WorkflowServiceClient::new(server.channel())
+        .start_workflow_execution(request)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(refused.message(), "grpc: received message larger than max 1000");
+}

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tonic::transport::{Channel, Endpoint};
 
-use super::engine::{EngineConfig, Request, TimeMode};
+use super::engine::{EngineConfig, Limits, Request, TimeMode};
 use super::pipe::InProcessConnector;
 use super::service::{Answer, Driver, Services, serve};
 use super::visibility::AttributeType;
@@ -134,6 +134,21 @@ impl EmbeddedServerBuilder {
     /// How long closed runs are kept. Default: 24 hours.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.config.retention = retention;
+        self
+    }
+
+    /// What bounds requests and runs: sizes, counts, lengths. Default: [`Limits::default`], as on the real server.
+    ///
+    /// ```
+    /// use temporal_testing::server::EmbeddedServer;
+    /// use temporal_testing::server::engine::Limits;
+    ///
+    /// let mut limits = Limits::default();
+    /// limits.history_events = 100;
+    /// let _ = EmbeddedServer::builder().limits(limits);
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
         self
     }
 

@@ -1,5 +1,7 @@
 //! What operators do to pending activities: pause, unpause, reset, change their options.
 
+use std::time::Duration;
+
 use temporal_protos::api::activity::v1 as activity;
 use temporal_protos::api::common::v1::RetryPolicy;
 use temporal_protos::api::workflowservice::v1 as wf;
@@ -71,6 +73,7 @@ impl Engine {
         };
         let key = self.find_run(&request.namespace, request.execution.as_ref())?;
         let (reset_attempts, reset_heartbeat) = (request.reset_attempts, request.reset_heartbeat);
+        let jitter = duration(request.jitter.as_ref());
         self.turn(key, |turn| {
             for id in turn.chosen_activities(&choice)? {
                 if turn
@@ -85,7 +88,7 @@ impl Engine {
                             reset_heartbeat,
                         },
                     );
-                    turn.release_paused(id);
+                    turn.release_paused(id, jitter);
                 }
             }
             Ok(wf::UnpauseActivityResponse {})
@@ -104,6 +107,7 @@ impl Engine {
             None => return Err(not_chosen()),
         };
         let key = self.find_run(&request.namespace, request.execution.as_ref())?;
+        let jitter = duration(request.jitter.as_ref());
         self.turn(key, |turn| {
             for id in turn.chosen_activities(&choice)? {
                 if request.restore_original_options {
@@ -121,14 +125,15 @@ impl Engine {
                         reset_heartbeat: false,
                     };
                     turn.change_activity(id, change);
-                    turn.release_paused(id);
+                    turn.release_paused(id, jitter);
+                    continue;
                 }
                 let waits = turn
                     .activities
                     .get(&id)
                     .is_some_and(|it| matches!(it.phase, Phase::Backoff { .. }));
                 if waits {
-                    turn.change_activity(id, ActivityChange::Ready { at: turn.shared.now });
+                    turn.offer(id, jitter);
                 }
             }
             Ok(wf::ResetActivityResponse {})
@@ -192,14 +197,26 @@ impl Turn<'_> {
     }
 
     /// An activity that is paused no more can be handed out, unless a worker has it.
-    fn release_paused(&mut self, id: i64) {
+    fn release_paused(&mut self, id: i64, jitter: Duration) {
         if self
             .activities
             .get(&id)
             .is_some_and(|activity| activity.phase == Phase::Paused)
         {
-            self.change_activity(id, ActivityChange::Ready { at: self.shared.now });
+            self.offer(id, jitter);
         }
+    }
+
+    /// An activity can be handed out, at some time within `jitter`.
+    fn offer(&mut self, id: i64, jitter: Duration) {
+        let wait = self.shared.random.below(jitter);
+        let at = self.shared.now + wait;
+        let change = if wait.is_zero() {
+            ActivityChange::Ready { at }
+        } else {
+            ActivityChange::Delayed { until: at }
+        };
+        self.change_activity(id, change);
     }
 
     fn restore_options(&mut self, id: i64) {

@@ -9,7 +9,6 @@ use temporal_protos::prost::Message;
 
 use super::core::Engine;
 use super::events::Attributes;
-use super::limits;
 use super::run::Turn;
 use super::state::{ActivityChange, RunKey};
 use super::status::Status;
@@ -197,7 +196,10 @@ impl Turn<'_> {
     }
 
     fn heartbeat(&mut self, id: i64, details: Option<Payloads>) -> Result<HeartbeatAnswer, Status> {
-        limits::check_blob(details.as_ref().map_or(0, Payloads::encoded_len))?;
+        self.shared
+            .config
+            .limits
+            .check_blob(details.as_ref().map_or(0, Payloads::encoded_len))?;
         self.change_activity(
             id,
             ActivityChange::Heartbeat {
@@ -214,7 +216,10 @@ impl Turn<'_> {
     }
 
     fn activity_completed(&mut self, id: i64, result: Option<Payloads>, identity: String) -> Result<(), Status> {
-        limits::check_blob(result.as_ref().map_or(0, Payloads::encoded_len))?;
+        self.shared
+            .config
+            .limits
+            .check_blob(result.as_ref().map_or(0, Payloads::encoded_len))?;
         self.activity_over(
             id,
             Attributes::ActivityTaskCompletedEventAttributes(h::ActivityTaskCompletedEventAttributes {
@@ -236,7 +241,7 @@ impl Turn<'_> {
         cause: i32,
     ) -> Result<(), Status> {
         let failure = failure.unwrap_or_default();
-        limits::check_blob(failure.encoded_len())?;
+        self.shared.config.limits.check_blob(failure.encoded_len())?;
         if details.is_some() {
             self.heartbeat(id, details)?;
         }
@@ -246,7 +251,10 @@ impl Turn<'_> {
     }
 
     fn activity_canceled(&mut self, id: i64, details: Option<Payloads>, identity: String) -> Result<(), Status> {
-        limits::check_blob(details.as_ref().map_or(0, Payloads::encoded_len))?;
+        self.shared
+            .config
+            .limits
+            .check_blob(details.as_ref().map_or(0, Payloads::encoded_len))?;
         let requested = self.activities.get(&id).map_or(0, |activity| activity.cancel_event);
         if requested == 0 {
             let text = "unable to mark activity as canceled without activity being request canceled first";

@@ -279,6 +279,7 @@ impl Engine {
             extras,
             request_id: self.shared.random.uuid4().to_string(),
             signal: None,
+            unattended: false,
             updates: BTreeMap::new(),
         })
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use temporal_protos::api::command::v1 as c;
 use temporal_protos::api::common::v1::Payloads;
-use temporal_protos::api::enums::v1::{ContinueAsNewInitiator, RetryState, TimeoutType};
-use temporal_protos::api::failure::v1::{Failure, TimeoutFailureInfo, failure::FailureInfo};
+use temporal_protos::api::enums::v1::{ContinueAsNewInitiator, RetryState};
+use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::history::v1 as h;
+use temporal_protos::api::workflow::v1::ResetPoints;
 use uuid::Uuid;
 
 use super::super::cron::Cron;
@@ -15,12 +16,16 @@ use super::core::{Effect, Engine};
 use super::events::Attributes;
 use super::launch::Launch;
 use super::matching::Work;
+use super::old_clients::workflow_timeout;
 use super::retry;
 use super::run::{Extras, Turn};
 use super::start::filled_policy;
 use super::state::RunKey;
 use super::time::{Time, duration, to_proto};
 use super::workflow_task::{TaskEnd, normal_queue};
+
+/// The least time between the starts of a run that times out and of its retry.
+const LEAST_TIMED_OUT: Duration = Duration::from_secs(1);
 
 /// What a run ended with, as far as its successor cares.
 #[derive(Debug, Default)]
@@ -92,21 +97,16 @@ impl Turn<'_> {
             return;
         }
         self.end_failed_task(TaskEnd::forced());
-        let failure = Failure {
-            message: "workflow timeout".to_owned(),
-            source: "Server".to_owned(),
-            failure_info: Some(FailureInfo::TimeoutFailureInfo(TimeoutFailureInfo {
-                timeout_type: TimeoutType::StartToClose as i32,
-                last_heartbeat_details: None,
-            })),
-            ..Failure::default()
-        };
+        let failure = workflow_timeout();
         let expired = self.execution_expires_at.is_some_and(|due| due <= self.shared.now);
-        let (next, retry_state) = if expired {
+        let (mut next, retry_state) = if expired {
             (None, RetryState::Timeout)
         } else {
-            self.next_after_failure(&failure)
+            self.next_after_timeout(&failure)
         };
+        if let Some(next) = &mut next {
+            next.unattended = self.first_completed.is_none();
+        }
         self.event(Attributes::WorkflowExecutionTimedOutEventAttributes(
             h::WorkflowExecutionTimedOutEventAttributes {
                 retry_state: retry_state as i32,
@@ -135,6 +135,8 @@ impl Turn<'_> {
         if command.workflow_run_timeout.is_some() {
             started.workflow_run_timeout = command.workflow_run_timeout;
         }
+        // Without a timeout the real server writes that it is zero.
+        started.workflow_run_timeout.get_or_insert_default();
         if command.workflow_task_timeout.is_some() {
             started.workflow_task_timeout = command.workflow_task_timeout;
         }
@@ -204,10 +206,22 @@ impl Turn<'_> {
     }
 
     fn next_after_failure(&mut self, failure: &Failure) -> (Option<Launch>, RetryState) {
+        self.next_run(failure, Duration::ZERO)
+    }
+
+    /// No worker is needed to time a run out and to begin the next: such runs begin at least a second apart, lest the
+    /// server fill itself with runs of a nanosecond.
+    fn next_after_timeout(&mut self, failure: &Failure) -> (Option<Launch>, RetryState) {
+        let age = self.shared.now.since(self.execution_time);
+        self.next_run(failure, LEAST_TIMED_OUT.saturating_sub(age))
+    }
+
+    fn next_run(&mut self, failure: &Failure, least: Duration) -> (Option<Launch>, RetryState) {
         let now = self.shared.now;
         let policy = self.retry_policy.as_deref();
         match retry::delay(policy, self.attempt, Some(failure), now, self.execution_expires_at) {
             Ok(backoff) => {
+                let backoff = backoff.max(least);
                 let run_id = self.shared.random.uuid4();
                 let mut started = self.started_event();
                 started.attempt = self.attempt.saturating_add(1);
@@ -261,6 +275,7 @@ impl Turn<'_> {
         started.identity = String::new();
         started.eager_execution_accepted = false;
         started.workflow_execution_expiration_time = self.execution_expires_at.map(Time::to_proto);
+        started.prev_auto_reset_points = self.reset_points_left(started.prev_auto_reset_points.take());
         let user_metadata = self.history.event(1).and_then(|event| event.user_metadata);
         Launch {
             namespace: self.namespace,
@@ -273,8 +288,21 @@ impl Turn<'_> {
             },
             request_id: String::new(),
             signal: None,
+            unattended: false,
             updates: BTreeMap::new(),
         }
+    }
+
+    /// Where this run and those before it could be reset to, once this run is closed.
+    fn reset_points_left(&self, before: Option<ResetPoints>) -> Option<ResetPoints> {
+        let mut points = before.unwrap_or_default();
+        let this = self.run_id.to_string();
+        points.points.extend(self.reset_point(&points));
+        for point in points.points.iter_mut().filter(|point| point.run_id == this) {
+            let retention = self.shared.namespaces.get(self.namespace).map(|it| it.retention);
+            point.expire_time = Some((self.shared.now + retention.unwrap_or_default()).to_proto());
+        }
+        (!points.points.is_empty()).then_some(points)
     }
 
     /// What follows a closing event: nothing of the run stays pending.

@@ -11,7 +11,6 @@ use super::calls::Call;
 use super::commands::{Outcome, Refusal, cause_name, check};
 use super::core::Engine;
 use super::events::Attributes;
-use super::limits;
 use super::run::{Extras, Turn};
 use super::state::{Record, RunKey, Sticky, TaskKind};
 use super::status::Status;
@@ -172,6 +171,7 @@ impl Turn<'_> {
         let refusal = check(
             self,
             &self.shared.namespaces,
+            &self.shared.config.limits,
             &request.commands,
             &request.messages,
             unseen,
@@ -180,7 +180,11 @@ impl Turn<'_> {
         .and_then(|()| self.check_messages(&request.messages));
         let (cause, message, fatal) = match refusal {
             Ok(()) => return Ok(()),
-            Err(Refusal::Call(status)) => return Err(status),
+            Err(Refusal::Call(status)) => {
+                // On the real server a speculative task does not outlive an error: it is offered again.
+                self.put_back_speculative_task();
+                return Err(status);
+            }
             Err(Refusal::Task(cause, message)) => (cause, message, false),
             Err(Refusal::Run(cause, message)) => (cause, message, true),
         };
@@ -239,9 +243,9 @@ impl Turn<'_> {
 
     /// Ends a run whose history passed the limit; whether it did.
     fn outgrown(&mut self) -> bool {
-        let reason = if self.history.len() > limits::HISTORY_EVENTS {
+        let reason = if self.history.len() > self.shared.config.limits.history_events {
             "Workflow history count exceeds limit."
-        } else if self.history.size() > limits::HISTORY_BYTES {
+        } else if self.history.size() > self.shared.config.limits.history_bytes {
             "Workflow history size exceeds limit."
         } else {
             return false;

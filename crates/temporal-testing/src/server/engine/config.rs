@@ -6,6 +6,7 @@ use std::time::Duration;
 use temporal_protos::api::enums::v1::IndexedValueType;
 
 use super::super::visibility::AttributeType;
+use super::limits::Limits;
 
 /// How the engine's clock runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -36,6 +37,8 @@ pub struct EngineConfig {
     /// The shortest time between the starts of two runs of one continue-as-new chain. Default: 1 s, as the real server;
     /// ignored while time skips.
     pub continue_as_new_interval: Duration,
+    /// What bounds requests and runs. Default: as the real server.
+    pub limits: Limits,
 }
 
 impl Default for EngineConfig {
@@ -47,6 +50,7 @@ impl Default for EngineConfig {
             seed: 0,
             retention: Duration::from_secs(24 * 3600),
             continue_as_new_interval: Duration::from_secs(1),
+            limits: Limits::default(),
         }
     }
 }

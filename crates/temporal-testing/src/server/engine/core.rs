@@ -21,6 +21,9 @@ use super::status::{Code, Status};
 use super::time::Time;
 use super::timers::{Pull, Slot, Timer, Timers};
 
+/// How many timers one call fires at most; what else is due then fires with the next call.
+const FIRED_AT_ONCE: u32 = 256;
+
 /// Everything that is not a run.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -87,6 +90,9 @@ impl Shared {
 /// - What to do: [`poll_answer`](Self::poll_answer) until it returns `None`, after every one of them; then sleep until
 ///   [`next_deadline`](Self::next_deadline) or the next call.
 ///
+/// Each of these does a bounded amount of work, so that a workflow that the server alone keeps going (a run that times out
+/// and is retried, over and over) holds nobody up: what is left is due at once.
+///
 /// All times given and returned are real time and may not run backwards.
 #[derive(Debug)]
 pub struct Engine {
@@ -136,6 +142,7 @@ impl Engine {
     /// it is cancelled first.
     pub fn handle(&mut self, now: Time, call: CallId, deadline: Option<Time>, request: Request) {
         self.advance(now);
+        self.shared.matching.sweep(self.shared.real_now);
         let call = Call { id: call, deadline };
         match self.dispatch(call, request) {
             Ok(Some(response)) => self.shared.calls.answer(call.id, Ok(response)),
@@ -164,8 +171,9 @@ impl Engine {
     /// Fires what is due and, while time skips, jumps to what is next. Spurious calls do nothing.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
-        self.fire_due();
-        if let Some(target) = self.skip_target() {
+        if self.fire_due()
+            && let Some(target) = self.skip_target()
+        {
             let real = self.shared.real_now;
             self.shared.clock.jump(real, target);
             self.advance(now);
@@ -208,11 +216,15 @@ impl Engine {
         if !self.shared.clock.is_unlocked() || self.shared.in_flight > 0 {
             return None;
         }
-        self.shared.timers.next_awaited()
+        self.shared.timers.next_awaited().filter(|due| *due <= Time::HORIZON)
     }
 
-    fn fire_due(&mut self) {
-        while let Some(timer) = self.shared.timers.pop_due(self.shared.now) {
+    /// Fires what is due, a limited number of timers: firing may make more of them due. Whether nothing is due any more.
+    fn fire_due(&mut self) -> bool {
+        for _ in 0..FIRED_AT_ONCE {
+            let Some(timer) = self.shared.timers.pop_due(self.shared.now) else {
+                return true;
+            };
             match timer {
                 Timer::Run(key, slot) => self.fire(key, slot),
                 Timer::Sleep(call) => self.wake_sleeper(call),
@@ -220,6 +232,7 @@ impl Engine {
             }
             self.settle();
         }
+        self.shared.timers.next().is_none_or(|due| due > self.shared.now)
     }
 
     fn fire(&mut self, key: RunKey, slot: Slot) {

@@ -59,15 +59,7 @@ pub(super) fn execution_info(run: &State) -> w::WorkflowExecutionInfo {
         search_attributes: Some(SearchAttributes {
             indexed_fields: run.search_attributes.clone(),
         }),
-        auto_reset_points: run.first_completed.map(|(id, at)| w::ResetPoints {
-            points: vec![w::ResetPointInfo {
-                run_id: run.run_id.to_string(),
-                first_workflow_task_completed_id: id,
-                create_time: Some(at.to_proto()),
-                resettable: true,
-                ..w::ResetPointInfo::default()
-            }],
-        }),
+        auto_reset_points: run.reset_points(),
         task_queue: run.task_queue.clone(),
         state_transition_count: run.transitions,
         history_size_bytes: run.history.size(),

@@ -62,7 +62,6 @@ impl Engine {
                 UpdateActivityOptions => update_activity_options,
                 ResetStickyTaskQueue => reset_sticky_task_queue,
                 ShutdownWorker => shutdown_worker,
-                RecordWorkerHeartbeat => record_worker_heartbeat,
                 DescribeTaskQueue => describe_task_queue,
                 ListWorkflowExecutions => list_workflow_executions,
                 ListOpenWorkflowExecutions => list_open_workflow_executions,

@@ -10,7 +10,6 @@ use temporal_protos::api::history::v1 as h;
 
 use super::core::{Effect, Engine};
 use super::events::Attributes;
-use super::limits;
 use super::namespace::NamespaceId;
 use super::run::{Extras, Turn};
 use super::state::RunKey;
@@ -76,13 +75,24 @@ struct Target {
     child_only: bool,
 }
 
+impl Target {
+    fn new(namespace_id: &str, execution: Option<WorkflowExecution>, child_only: bool) -> Self {
+        Target {
+            namespace: NamespaceId::parse(namespace_id),
+            execution: execution.unwrap_or_default(),
+            child_only,
+        }
+    }
+}
+
 impl Engine {
-    fn pending_external(&self, source: RunKey, initiated_id: i64) -> Option<Attributes> {
+    /// What a run that is still open initiated, and which run that is.
+    fn pending_external(&self, source: RunKey, initiated_id: i64) -> Option<(Attributes, WorkflowExecution)> {
         let run = self.runs.get(&source)?;
         if !run.is_open() || !run.externals.contains_key(&initiated_id) {
             return None;
         }
-        run.history.event(initiated_id)?.attributes
+        Some((run.history.event(initiated_id)?.attributes?, run.execution()))
     }
 
     /// The run that a workflow may reach: another one than itself, and its own child if it says so.
@@ -98,19 +108,12 @@ impl Engine {
     }
 
     pub(super) fn signal_external(&mut self, source: RunKey, initiated_id: i64) {
-        let Some(Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(it)) =
+        let Some((Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(it), from)) =
             self.pending_external(source, initiated_id)
         else {
             return;
         };
-        let target = Target {
-            namespace: NamespaceId::parse(&it.namespace_id),
-            execution: it.workflow_execution.unwrap_or_default(),
-            child_only: it.child_workflow_only,
-        };
-        let Some(from) = self.runs.get(&source).map(super::run::Run::execution) else {
-            return;
-        };
+        let target = Target::new(&it.namespace_id, it.workflow_execution, it.child_workflow_only);
         let attributes = h::WorkflowExecutionSignaledEventAttributes {
             signal_name: it.signal_name,
             input: it.input,
@@ -124,7 +127,7 @@ impl Engine {
             None => Err(SignalCause::ExternalWorkflowExecutionNotFound),
             Some(key) => self
                 .turn(key, |turn| {
-                    if turn.signals >= limits::SIGNALS {
+                    if turn.signals >= turn.shared.config.limits.signals {
                         return Err(SignalCause::SignalCountLimitExceeded);
                     }
                     let sent = turn.signal(attributes, Extras::default());
@@ -160,19 +163,12 @@ impl Engine {
     }
 
     pub(super) fn cancel_external(&mut self, source: RunKey, initiated_id: i64) {
-        let Some(Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(it)) =
+        let Some((Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(it), from)) =
             self.pending_external(source, initiated_id)
         else {
             return;
         };
-        let target = Target {
-            namespace: NamespaceId::parse(&it.namespace_id),
-            execution: it.workflow_execution.unwrap_or_default(),
-            child_only: it.child_workflow_only,
-        };
-        let Some(from) = self.runs.get(&source).map(super::run::Run::execution) else {
-            return;
-        };
+        let target = Target::new(&it.namespace_id, it.workflow_execution, it.child_workflow_only);
         let attributes = h::WorkflowExecutionCancelRequestedEventAttributes {
             cause: it.reason,
             external_initiated_event_id: initiated_id,

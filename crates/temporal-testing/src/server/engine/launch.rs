@@ -26,6 +26,8 @@ pub(super) struct Launch {
     pub(super) request_id: String,
     /// A signal that comes with it.
     pub(super) signal: Option<(h::WorkflowExecutionSignaledEventAttributes, Extras)>,
+    /// Nobody worked on its predecessor, which timed out.
+    pub(super) unattended: bool,
     /// Updates that its predecessor did not get to.
     pub(super) updates: BTreeMap<String, LiveUpdate>,
 }
@@ -42,7 +44,9 @@ impl Engine {
         let workflow_id: Arc<str> = launch.workflow_id.into();
         launch.started.workflow_id = workflow_id.to_string();
         let state = State::new(key, launch.namespace, workflow_id, launch.run_id);
-        self.runs.insert(key, Run::new(state));
+        let mut run = Run::new(state);
+        run.live.unattended = launch.unattended;
+        self.runs.insert(key, run);
         self.turn(key, |turn| {
             turn.event_with(
                 Attributes::WorkflowExecutionStartedEventAttributes(launch.started),

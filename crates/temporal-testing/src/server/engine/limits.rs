@@ -1,48 +1,86 @@
-//! The real server's limits, so that no request grows this one without bound.
+//! What bounds a request and a run, so that neither grows the server without bound.
 
 use super::super::visibility::AttributeType;
 use super::status::Status;
 
-/// A payload, or the payloads of one field, in bytes.
-pub(super) const BLOB: usize = 2 * 1024 * 1024;
-/// An id or a name, in bytes.
-pub(super) const ID: usize = 1_000;
-/// Events of one run.
-pub(super) const HISTORY_EVENTS: i64 = 51_200;
-/// The events of one run, in bytes.
-pub(super) const HISTORY_BYTES: i64 = 50 * 1024 * 1024;
-/// From here on a run is told to continue as new.
-pub(super) const SUGGEST_EVENTS: i64 = 4_096;
-/// From here on a run is told to continue as new, in bytes.
-pub(super) const SUGGEST_BYTES: i64 = 4 * 1024 * 1024;
-/// Pending activities, children and so on of one run, each.
-pub(super) const PENDING: usize = 2_000;
-/// Signals that one run takes.
-pub(super) const SIGNALS: u32 = 10_000;
-/// Updates of one run that are not done yet.
-pub(super) const UPDATES_IN_FLIGHT: usize = 10;
-/// Updates of one run.
-pub(super) const UPDATES: usize = 2_000;
-/// The summary of a command or start, in bytes.
-pub(super) const SUMMARY: usize = 400;
-/// The details of a command or start, in bytes.
-pub(super) const DETAILS: usize = 20_000;
+/// Limits of the engine; the defaults are those of the real server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Payloads, or a failure, of one field, in bytes. Default: 2 MiB.
+    pub blob_bytes: usize,
+    /// The memo of a run, in bytes. Default: 2 MiB.
+    pub memo_bytes: usize,
+    /// Ids and names (workflow ids, types, task queues, activities, timers, signals, requests, …), in bytes. Default: 1,000.
+    pub id_length: usize,
+    /// A request message, in bytes. Default: 4 MiB.
+    pub message_bytes: usize,
+    /// Events of one run; a run that has more is terminated. Default: 51,200.
+    pub history_events: i64,
+    /// The events of one run in bytes; a run that has more is terminated. Default: 50 MiB.
+    pub history_bytes: i64,
+    /// From so many events on, a run is told to continue as new. Default: 4,096.
+    pub suggest_continue_as_new_events: i64,
+    /// From so many bytes of events on, a run is told to continue as new. Default: 4 MiB.
+    pub suggest_continue_as_new_bytes: i64,
+    /// Activities of one run that are not closed yet. Default: 2,000.
+    pub pending_activities: usize,
+    /// Children of one run that are not closed yet. Default: 2,000.
+    pub pending_children: usize,
+    /// Signals and cancel requests, together, that are on their way from one run to others. Default: 2,000.
+    pub pending_externals: usize,
+    /// Signals that one run takes. Default: 10,000.
+    pub signals: u32,
+    /// Updates of one run that are not done yet. Default: 10.
+    pub updates_in_flight: usize,
+    /// Updates of one run. Default: 2,000.
+    pub updates: usize,
+    /// The summary of a command, in bytes. Default: 400.
+    pub summary_bytes: usize,
+    /// The details of a command, and the summary and details of a start, in bytes. Default: 20,000.
+    pub details_bytes: usize,
+}
 
-/// Refuses an id that is too long.
-pub(super) fn check_id(id: &str, message: impl FnOnce() -> String) -> Result<(), Status> {
-    if id.len() > ID {
-        Err(Status::invalid_argument(message()))
-    } else {
-        Ok(())
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            blob_bytes: 2 << 20,
+            memo_bytes: 2 << 20,
+            id_length: 1_000,
+            message_bytes: 4 << 20,
+            history_events: 51_200,
+            history_bytes: 50 << 20,
+            suggest_continue_as_new_events: 4_096,
+            suggest_continue_as_new_bytes: 4 << 20,
+            pending_activities: 2_000,
+            pending_children: 2_000,
+            pending_externals: 2_000,
+            signals: 10_000,
+            updates_in_flight: 10,
+            updates: 2_000,
+            summary_bytes: 400,
+            details_bytes: 20_000,
+        }
     }
 }
 
-/// Refuses payloads that are too large.
-pub(super) fn check_blob(size: usize) -> Result<(), Status> {
-    if size > BLOB {
-        Err(Status::invalid_argument("Blob data size exceeds limit."))
-    } else {
-        Ok(())
+impl Limits {
+    /// Refuses an id that is too long.
+    pub(super) fn check_id(&self, id: &str, message: impl FnOnce() -> String) -> Result<(), Status> {
+        if id.len() > self.id_length {
+            Err(Status::invalid_argument(message()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses payloads that are too large.
+    pub(super) fn check_blob(&self, size: usize) -> Result<(), Status> {
+        if size > self.blob_bytes {
+            Err(Status::invalid_argument("Blob data size exceeds limit."))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) enum QueueType {
 
 /// Names one task queue inside the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct QueueId(pub(super) u32);
+pub(super) struct QueueId(pub(super) u64);
 
 /// A task for a poller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,11 @@ pub(super) struct Seen {
     pub(super) rate: Option<f64>,
 }
 
+/// So many queues, or fairness keys of a queue, are kept without asking whether they are of any use.
+const FEW: usize = 256;
+/// So many pollers of a queue are remembered after their polls, as on the real server.
+const MOST_SEEN: usize = 1_000;
+
 /// Work of one fairness key of weight 1 moves its key on by this much.
 const PASS: f64 = 1_048_576.0;
 
@@ -63,6 +68,8 @@ struct Fairness {
     /// Where the queue is: no key may claim what it did not use before.
     floor: u64,
     keys: BTreeMap<String, u64>,
+    /// With this many keys those that do not matter any more are dropped.
+    most_keys: usize,
 }
 
 impl Fairness {
@@ -73,6 +80,11 @@ impl Fairness {
             1.0
         };
         let last = self.keys.get(key).copied().unwrap_or(0).max(self.floor);
+        if self.keys.len() >= self.most_keys {
+            // Behind the floor a key is as good as unknown.
+            self.keys.retain(|_, pass| *pass > self.floor);
+            self.most_keys = (2 * self.keys.len()).max(FEW);
+        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -115,7 +127,7 @@ impl Limit {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Queue {
     tasks: BTreeMap<Place, Work>,
     pollers: VecDeque<CallId>,
@@ -127,6 +139,12 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Whether nothing would change if the queue were not there.
+    fn is_idle(&self, real_now: Time) -> bool {
+        let heard = self.last_poll.is_some_and(|at| real_now.since(at) < REPORTED);
+        self.tasks.is_empty() && self.pollers.is_empty() && !heard
+    }
+
     /// The dispatch rate that its workers set, in tasks per second.
     pub(super) fn rate(&self) -> Option<f64> {
         self.limit.as_ref().map(|limit| limit.rate)
@@ -164,9 +182,11 @@ pub(super) const REPORTED: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub(super) struct Matching {
     names: HashMap<(NamespaceId, QueueType, String), QueueId>,
-    queues: Vec<Queue>,
+    queues: HashMap<QueueId, Queue>,
     ready: BTreeSet<QueueId>,
     numbers: u64,
+    /// With this many queues those of no use are dropped.
+    most_queues: usize,
 }
 
 impl Matching {
@@ -175,17 +195,28 @@ impl Matching {
         if let Some(id) = self.find(namespace, kind, name) {
             return id;
         }
-        let id = QueueId(u32::try_from(self.queues.len()).unwrap_or(u32::MAX));
+        // Numbers are used once: a late reference to a queue that was dropped finds nothing.
+        self.numbers += 1;
+        let id = QueueId(self.numbers);
         self.names.insert((namespace, kind, name.to_owned()), id);
-        self.queues.push(Queue {
-            tasks: BTreeMap::new(),
-            pollers: VecDeque::new(),
-            fairness: BTreeMap::new(),
-            limit: None,
-            seen: BTreeMap::new(),
-            last_poll: None,
-        });
+        self.queues.insert(id, Queue::default());
         id
+    }
+
+    /// Drops queues that hold nothing and that nobody polled lately, whenever their number has doubled.
+    pub(super) fn sweep(&mut self, real_now: Time) {
+        if self.queues.len() < self.most_queues.max(FEW) {
+            return;
+        }
+        let queues = &mut self.queues;
+        self.names.retain(|_, id| {
+            let idle = queues.get(id).is_none_or(|queue| queue.is_idle(real_now));
+            if idle {
+                queues.remove(id);
+            }
+            !idle
+        });
+        self.most_queues = 2 * self.queues.len();
     }
 
     pub(super) fn find(&self, namespace: NamespaceId, kind: QueueType, name: &str) -> Option<QueueId> {
@@ -193,11 +224,11 @@ impl Matching {
     }
 
     pub(super) fn get(&self, id: QueueId) -> Option<&Queue> {
-        self.queues.get(id.0 as usize)
+        self.queues.get(&id)
     }
 
     fn get_mut(&mut self, id: QueueId) -> Option<&mut Queue> {
-        self.queues.get_mut(id.0 as usize)
+        self.queues.get_mut(&id)
     }
 
     fn check_ready(&mut self, id: QueueId) {
@@ -218,7 +249,7 @@ impl Matching {
             pass: 0,
             number,
         };
-        if let Some(queue) = self.queues.get_mut(id.0 as usize) {
+        if let Some(queue) = self.queues.get_mut(&id) {
             if !matches!(work, Work::Query(..)) {
                 let key = priority.map_or(0, |priority| priority.priority_key);
                 place.priority = if key > 0 { key } else { 3 };
@@ -230,6 +261,14 @@ impl Matching {
         }
         self.check_ready(id);
         Ticket { queue: id, place }
+    }
+
+    /// A task that was matched with a poller that is gone goes back to its place.
+    pub(super) fn put_back(&mut self, ticket: Ticket, work: Work) {
+        if let Some(queue) = self.get_mut(ticket.queue) {
+            queue.tasks.insert(ticket.place, work);
+        }
+        self.check_ready(ticket.queue);
     }
 
     /// Takes a task out before anyone got it.
@@ -271,7 +310,12 @@ impl Matching {
     pub(super) fn note_poller(&mut self, id: QueueId, identity: &str, rate: Option<f64>, real_now: Time, now: Time) {
         let Some(queue) = self.get_mut(id) else { return };
         queue.last_poll = Some(real_now);
-        queue.seen.retain(|_, seen| real_now.since(seen.at) < REPORTED);
+        if queue.seen.len() >= MOST_SEEN && !queue.seen.contains_key(identity) {
+            queue.seen.retain(|_, seen| real_now.since(seen.at) < REPORTED);
+            if queue.seen.len() >= MOST_SEEN {
+                queue.seen.pop_first();
+            }
+        }
         queue.seen.insert(identity.to_owned(), Seen { at: real_now, rate });
         match (rate, &mut queue.limit) {
             (Some(rate), Some(limit)) => limit.rate = rate,
@@ -309,7 +353,10 @@ impl Matching {
     /// The next thing to do, until `None`.
     pub(super) fn next_match(&mut self, now: Time) -> Option<Match> {
         while let Some(id) = self.ready.first().copied() {
-            let queue = self.queues.get_mut(id.0 as usize)?;
+            let Some(queue) = self.queues.get_mut(&id) else {
+                self.ready.remove(&id);
+                continue;
+            };
             let (Some((place, work)), Some(call)) = (
                 queue.tasks.first_key_value().map(|(place, work)| (*place, *work)),
                 queue.pollers.front().copied(),
@@ -433,5 +480,54 @@ mod tests {
         matching.add_poller(id, CallId(1));
         assert_eq!(matching.next_match(Time::default()), None);
         assert_eq!(matching.pollers(id).count(), 1);
+    }
+
+    #[test]
+    fn queues_of_no_use_are_dropped_and_the_others_kept() {
+        let mut matching = Matching::default();
+        let start = Time::from_millis(1_000);
+        let namespace = NamespaceId::default();
+        let held = matching.queue(namespace, QueueType::Workflow, "held");
+        let ticket = matching.add(held, Work::Workflow(RunKey(1)), None);
+        let polled = matching.queue(namespace, QueueType::Workflow, "polled");
+        let mut most = 0;
+        for number in 0..100_000_u64 {
+            let now = start + Duration::from_millis(number);
+            matching.note_poller(polled, "me", None, now, now);
+            let id = matching.queue(namespace, QueueType::Workflow, &format!("sticky-{number}"));
+            let ticket = matching.add(id, Work::Workflow(RunKey(2)), None);
+            matching.remove(ticket);
+            matching.sweep(now);
+            most = most.max(matching.queues.len());
+        }
+        assert!(most <= 2 * FEW, "{most}");
+        assert_eq!(matching.queues.len(), matching.names.len());
+        assert!(matching.find(namespace, QueueType::Workflow, "polled").is_some());
+        matching.add_poller(held, CallId(1));
+        assert!(matches!(matching.next_match(start), Some(Match::Pair(..))));
+        matching.put_back(ticket, Work::Workflow(RunKey(1)));
+        matching.add_poller(held, CallId(2));
+        assert_eq!(
+            matching.next_match(start),
+            Some(Match::Pair(Work::Workflow(RunKey(1)), CallId(2)))
+        );
+    }
+
+    #[test]
+    fn what_is_known_of_pollers_and_fairness_keys_is_bounded() {
+        let mut matching = Matching::default();
+        let id = queue(&mut matching);
+        let now = Time::from_millis(1_000);
+        matching.add(id, Work::Activity(RunKey(1), 0), Some(&priority(5, "last", 1.0)));
+        for number in 0..5_000 {
+            matching.note_poller(id, &format!("poller-{number}"), None, now, now);
+            let key = priority(0, &format!("key-{number}"), 1.0);
+            matching.add(id, Work::Activity(RunKey(1), number), Some(&key));
+            matching.add_poller(id, CallId(u64::try_from(number).unwrap()));
+            assert!(matches!(matching.next_match(now), Some(Match::Pair(..))));
+        }
+        let queue = matching.get(id).unwrap();
+        assert!(queue.seen.len() <= MOST_SEEN);
+        assert!(queue.fairness.values().all(|fairness| fairness.keys.len() <= 2 * FEW));
     }
 }

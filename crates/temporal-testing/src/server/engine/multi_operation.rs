@@ -82,7 +82,8 @@ impl Engine {
         if start.workflow_start_delay.is_some() {
             return refuse(0, "WorkflowStartDelay is not supported.");
         }
-        let wanted = check_update(&update).map_err(|status| multi_operation_failure(1, status))?;
+        let wanted =
+            check_update(&self.shared.config.limits, &update).map_err(|status| multi_operation_failure(1, status))?;
         let execution = update.workflow_execution.unwrap_or_default();
         if execution.workflow_id != start.workflow_id {
             return refuse(1, "WorkflowId is not consistent with previous operation(s)");

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::super::visibility::{AttributeType, system_attributes as system};
 use super::core::Engine;
-use super::limits;
+use super::limits::{self, Limits};
 use super::search_attributes;
 use super::status::{Code, Status};
 use super::time::{duration, to_proto};
@@ -112,7 +112,7 @@ fn not_found(name: &str) -> Status {
 }
 
 impl Namespace {
-    fn info(&self) -> ns::NamespaceInfo {
+    fn info(&self, limits: &Limits) -> ns::NamespaceInfo {
         ns::NamespaceInfo {
             name: self.name.clone(),
             state: self.state as i32,
@@ -124,12 +124,11 @@ impl Namespace {
                 eager_workflow_start: true,
                 sync_update: true,
                 async_update: true,
-                worker_heartbeats: true,
                 ..ns::namespace_info::Capabilities::default()
             }),
             limits: Some(ns::namespace_info::Limits {
-                blob_size_limit_error: limits::BLOB as i64,
-                memo_size_limit_error: limits::BLOB as i64,
+                blob_size_limit_error: whole(limits.blob_bytes),
+                memo_size_limit_error: whole(limits.memo_bytes),
                 workflow_task_completion_size_limit_error: 40 * 1024 * 1024,
             }),
             supports_schedules: false,
@@ -146,9 +145,9 @@ impl Namespace {
         }
     }
 
-    fn describe(&self) -> wf::DescribeNamespaceResponse {
+    fn describe(&self, limits: &Limits) -> wf::DescribeNamespaceResponse {
         wf::DescribeNamespaceResponse {
-            namespace_info: Some(self.info()),
+            namespace_info: Some(self.info(limits)),
             config: Some(self.config()),
             replication_config: Some(replication()),
             ..wf::DescribeNamespaceResponse::default()
@@ -177,7 +176,10 @@ impl Engine {
         if name.is_empty() {
             return Err(Status::invalid_argument("Namespace not set on request."));
         }
-        limits::check_id(name, || "Namespace length exceeds limit.".to_owned())?;
+        self.shared
+            .config
+            .limits
+            .check_id(name, || "Namespace length exceeds limit.".to_owned())?;
         if self.shared.namespaces.id(name).is_some() {
             let status = Status::new(Code::AlreadyExists, format!("Namespace \"{name}\" already exists"));
             let detail = "temporal.api.errordetails.v1.NamespaceAlreadyExistsFailure";
@@ -202,12 +204,14 @@ impl Engine {
             let namespace = namespaces
                 .get(NamespaceId::parse(&request.id))
                 .ok_or_else(|| not_found(&request.id))?;
-            return Ok(namespace.describe());
+            return Ok(namespace.describe(&self.shared.config.limits));
         }
         if request.namespace.is_empty() {
             return Err(Status::invalid_argument("Namespace not set on request."));
         }
-        Ok(namespaces.find(&request.namespace)?.describe())
+        Ok(namespaces
+            .find(&request.namespace)?
+            .describe(&self.shared.config.limits))
     }
 
     pub(super) fn list_namespaces(
@@ -235,7 +239,10 @@ impl Engine {
             .next()
             .map(|(name, _)| name.clone().into_bytes().into())
             .unwrap_or_default();
-        let namespaces = page.into_iter().map(Namespace::describe).collect();
+        let namespaces = page
+            .into_iter()
+            .map(|namespace| namespace.describe(&self.shared.config.limits))
+            .collect();
         Ok(wf::ListNamespacesResponse {
             namespaces,
             next_page_token: next,
@@ -272,7 +279,7 @@ impl Engine {
             }
         }
         Ok(wf::UpdateNamespaceResponse {
-            namespace_info: Some(namespace.info()),
+            namespace_info: Some(namespace.info(&self.shared.config.limits)),
             config: Some(namespace.config()),
             replication_config: Some(replication()),
             ..wf::UpdateNamespaceResponse::default()
@@ -446,6 +453,10 @@ fn system_attributes() -> BTreeMap<String, i32> {
         .iter()
         .map(|(name, kind)| ((*name).to_owned(), kind.to_proto() as i32))
         .collect()
+}
+
+fn whole(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 fn check_retention(proto: Option<&ProtoDuration>) -> Result<Duration, Status> {

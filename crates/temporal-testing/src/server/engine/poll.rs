@@ -45,7 +45,7 @@ impl Engine {
         self.check_poll_deadline(call)?;
         let namespace = self.shared.namespaces.find(&request.namespace)?.id;
         let task_queue = request.task_queue.unwrap_or_default();
-        check_queue(Some(&task_queue.name))?;
+        check_queue(&self.shared.config.limits, Some(&task_queue.name))?;
         let queue = self
             .shared
             .matching
@@ -84,7 +84,7 @@ impl Engine {
         self.check_poll_deadline(call)?;
         let namespace = self.shared.namespaces.find(&request.namespace)?.id;
         let name = request.task_queue.map(|queue| queue.name).unwrap_or_default();
-        check_queue(Some(&name))?;
+        check_queue(&self.shared.config.limits, Some(&name))?;
         let rate = request
             .task_queue_metadata
             .and_then(|metadata| metadata.max_tasks_per_second);
@@ -115,6 +115,9 @@ impl Engine {
             }
             Waiting::History { .. } | Waiting::Query { .. } | Waiting::Update { .. } | Waiting::Sleep(_) => None,
         }) else {
+            // Nobody waits there any more, so the next one gets it.
+            let (Work::Workflow(key) | Work::Activity(key, _) | Work::Query(key, _)) = work;
+            self.turn(key, |turn| turn.put_back_in_queue(work));
             return;
         };
         let backlog = self

@@ -14,7 +14,6 @@ use temporal_protos::prost::Message;
 
 use super::calls::{Answer, Call, CallId, Delivered, Waiting};
 use super::core::Engine;
-use super::limits;
 use super::matching::{QueueType, Work};
 use super::rpc::Response;
 use super::run::Turn;
@@ -66,7 +65,7 @@ impl Engine {
         if query.query_type.is_empty() {
             return Err(Status::invalid_argument("QueryType is not set on request."));
         }
-        limits::check_blob(query.encoded_len())?;
+        self.shared.config.limits.check_blob(query.encoded_len())?;
         let key = self.find_run(&request.namespace, request.execution.as_ref())?;
         let condition = QueryRejectCondition::try_from(request.query_reject_condition);
         let number = self.shared.number();

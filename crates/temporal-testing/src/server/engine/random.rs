@@ -1,5 +1,7 @@
 //! The engine's own source of randomness.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::time::Time;
@@ -21,6 +23,15 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// A random duration below `end`; zero when that is zero.
+    pub(super) fn below(&mut self, end: Duration) -> Duration {
+        if end.is_zero() {
+            return Duration::ZERO;
+        }
+        let nanos = u64::try_from(end.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.next() % nanos)
     }
 
     /// A random UUID (version 4).

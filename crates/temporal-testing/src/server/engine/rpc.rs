@@ -139,7 +139,6 @@ rpcs! {
     UpdateActivityOptions(wf::UpdateActivityOptionsRequest) -> wf::UpdateActivityOptionsResponse;
     ResetStickyTaskQueue(wf::ResetStickyTaskQueueRequest) -> wf::ResetStickyTaskQueueResponse;
     ShutdownWorker(wf::ShutdownWorkerRequest) -> wf::ShutdownWorkerResponse;
-    RecordWorkerHeartbeat(wf::RecordWorkerHeartbeatRequest) -> wf::RecordWorkerHeartbeatResponse;
     DescribeTaskQueue(wf::DescribeTaskQueueRequest) -> wf::DescribeTaskQueueResponse;
 
     // Time skipping.

@@ -43,6 +43,9 @@ pub(super) struct Live {
     pub(super) activity_calls: BTreeMap<i64, CallId>,
     /// The worker whose commands are being carried out.
     pub(super) worker_identity: String,
+    /// The run before it timed out without a worker: time is not skipped for its sake, or a chain of such runs would drive
+    /// the clock for ever.
+    pub(super) unattended: bool,
     /// Commands are being carried out: what arrives because of them comes after them.
     collecting: bool,
     /// What this run adds to the engine's count of things in flight.
@@ -193,6 +196,13 @@ impl Turn<'_> {
         self.run.live.tickets.insert(work, ticket);
     }
 
+    /// A task that was taken out for a poller that is gone goes back to its place.
+    pub(super) fn put_back_in_queue(&mut self, work: Work) {
+        if let Some(ticket) = self.run.live.tickets.get(&work) {
+            self.shared.matching.put_back(*ticket, work);
+        }
+    }
+
     /// Takes a task of this run out of its queue.
     pub(super) fn dequeue(&mut self, work: Work) {
         if let Some(ticket) = self.run.live.tickets.remove(&work) {
@@ -234,12 +244,17 @@ impl Turn<'_> {
             self.set_timer(Slot::Retention, closed + retention, Pull::Passive);
             return;
         }
+        let pull = if self.run.live.unattended && self.first_completed.is_none() {
+            Pull::Passive
+        } else {
+            Pull::Awaited
+        };
         match self.run_expires_at() {
-            Some(due) => self.set_timer(Slot::RunTimeout, due, Pull::Awaited),
+            Some(due) => self.set_timer(Slot::RunTimeout, due, pull),
             None => self.clear_timer(Slot::RunTimeout),
         }
         if self.delayed {
-            self.set_timer(Slot::FirstTask, self.execution_time, Pull::Awaited);
+            self.set_timer(Slot::FirstTask, self.execution_time, pull);
         } else {
             self.clear_timer(Slot::FirstTask);
         }

@@ -8,7 +8,7 @@ use temporal_protos::prost::Message;
 
 use super::core::Engine;
 use super::events::Attributes;
-use super::limits;
+use super::limits::Limits;
 use super::run::{Extras, Turn};
 use super::status::{Code, Status};
 
@@ -28,8 +28,11 @@ impl Engine {
     ) -> Result<wf::SignalWorkflowExecutionResponse, Status> {
         self.shared.namespaces.find(&request.namespace)?;
         check_execution(request.workflow_execution.as_ref())?;
-        check_signal(&request.signal_name, request.input.as_ref())?;
-        limits::check_id(&request.request_id, || "RequestId length exceeds limit.".to_owned())?;
+        check_signal(&self.shared.config.limits, &request.signal_name, request.input.as_ref())?;
+        self.shared
+            .config
+            .limits
+            .check_id(&request.request_id, || "RequestId length exceeds limit.".to_owned())?;
         let key = self.find_run(&request.namespace, request.workflow_execution.as_ref())?;
         let attributes = h::WorkflowExecutionSignaledEventAttributes {
             signal_name: request.signal_name,
@@ -61,7 +64,11 @@ impl Engine {
         if request.signal_name.is_empty() {
             return Err(Status::invalid_argument("signal not set"));
         }
-        check_signal(&request.signal_name, request.signal_input.as_ref())?;
+        check_signal(
+            &self.shared.config.limits,
+            &request.signal_name,
+            request.signal_input.as_ref(),
+        )?;
         if request.workflow_id_conflict_policy == WorkflowIdConflictPolicy::Fail as i32 {
             let text = "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.";
             return Err(Status::invalid_argument(text));
@@ -140,7 +147,10 @@ impl Engine {
     ) -> Result<wf::TerminateWorkflowExecutionResponse, Status> {
         let key = self.find_run(&request.namespace, request.workflow_execution.as_ref())?;
         self.check_first_run(key, &request.first_execution_run_id)?;
-        limits::check_blob(request.details.as_ref().map_or(0, Payloads::encoded_len))?;
+        self.shared
+            .config
+            .limits
+            .check_blob(request.details.as_ref().map_or(0, Payloads::encoded_len))?;
         self.turn(key, |turn| {
             if !turn.is_open() {
                 return Err(already_completed());
@@ -189,10 +199,10 @@ impl Turn<'_> {
         if self.signal_request_ids.contains(&attributes.request_id) {
             return Ok(());
         }
-        if self.signals >= limits::SIGNALS {
+        if self.signals >= self.shared.config.limits.signals {
             let text = format!(
                 "exceeded workflow execution limit for signal events ({})",
-                limits::SIGNALS
+                self.shared.config.limits.signals
             );
             return Err(Status::new(Code::InvalidArgument, text));
         }
@@ -248,12 +258,12 @@ fn check_execution(execution: Option<&WorkflowExecution>) -> Result<(), Status> 
     }
 }
 
-fn check_signal(name: &str, input: Option<&Payloads>) -> Result<(), Status> {
+fn check_signal(limits: &Limits, name: &str, input: Option<&Payloads>) -> Result<(), Status> {
     if name.is_empty() {
         return Err(Status::invalid_argument("SignalName is not set on request."));
     }
-    limits::check_id(name, || "SignalName length exceeds limit.".to_owned())?;
-    limits::check_blob(input.map_or(0, Payloads::encoded_len))
+    limits.check_id(name, || "SignalName length exceeds limit.".to_owned())?;
+    limits.check_blob(input.map_or(0, Payloads::encoded_len))
 }
 
 fn start_part(request: &wf::SignalWithStartWorkflowExecutionRequest) -> wf::StartWorkflowExecutionRequest {

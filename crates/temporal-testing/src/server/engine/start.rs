@@ -21,7 +21,7 @@ use super::super::cron::Cron;
 use super::core::Engine;
 use super::events::Attributes;
 use super::launch::Launch;
-use super::limits;
+use super::limits::Limits;
 use super::namespace::NamespaceId;
 use super::retry;
 use super::run::{Extras, Turn};
@@ -105,11 +105,12 @@ impl Engine {
     pub(super) fn check_start(&self, request: &mut wf::StartWorkflowExecutionRequest) -> Result<NamespaceId, Status> {
         let namespace = self.shared.namespaces.find(&request.namespace)?;
         let invalid = Status::invalid_argument;
+        let limits = &self.shared.config.limits;
         if request.workflow_id.is_empty() {
             return Err(Status::invalid_argument("WorkflowId is not set on request."));
         }
         let length = request.workflow_id.len();
-        limits::check_id(&request.workflow_id, || {
+        limits.check_id(&request.workflow_id, || {
             format!("WorkflowId exceeds maximum allowed length ({length}/1000)")
         })?;
         check_retry_policy_of(request.retry_policy.as_ref())?;
@@ -141,14 +142,14 @@ impl Engine {
         if kind.is_empty() {
             return Err(Status::invalid_argument("WorkflowType is not set on request."));
         }
-        limits::check_id(kind, || "WorkflowType length exceeds limit.".to_owned())?;
-        check_queue(request.task_queue.as_ref().map(|queue| queue.name.as_str()))?;
-        limits::check_id(&request.request_id, || "RequestId length exceeds limit.".to_owned())?;
+        limits.check_id(kind, || "WorkflowType length exceeds limit.".to_owned())?;
+        check_queue(limits, request.task_queue.as_ref().map(|queue| queue.name.as_str()))?;
+        limits.check_id(&request.request_id, || "RequestId length exceeds limit.".to_owned())?;
         check_id_policies(request)?;
         check_priority(request.priority.as_ref())?;
-        check_metadata(request.user_metadata.as_ref())?;
-        limits::check_blob(request.input.as_ref().map_or(0, Payloads::encoded_len))?;
-        if request.memo.as_ref().map_or(0, Memo::encoded_len) > limits::BLOB {
+        check_metadata(limits, request.user_metadata.as_ref())?;
+        limits.check_blob(request.input.as_ref().map_or(0, Payloads::encoded_len))?;
+        if request.memo.as_ref().map_or(0, Memo::encoded_len) > limits.memo_bytes {
             return Err(Status::invalid_argument("Memo size exceeds limit."));
         }
         if request.time_skipping_config.is_some() {
@@ -205,6 +206,7 @@ impl Engine {
             extras,
             request_id,
             signal,
+            unattended: false,
             updates: BTreeMap::new(),
         });
         Ok(StartOutcome {
@@ -522,12 +524,12 @@ pub(super) fn check_cron(schedule: &str) -> Result<(), Status> {
 }
 
 /// Refuses a task queue name that is missing, too long or reserved.
-pub(super) fn check_queue(name: Option<&str>) -> Result<(), Status> {
+pub(super) fn check_queue(limits: &Limits, name: Option<&str>) -> Result<(), Status> {
     let name = name.unwrap_or_default();
     if name.is_empty() {
         return Err(Status::invalid_argument("taskQueue is not set"));
     }
-    limits::check_id(name, || "taskQueue length exceeds limit".to_owned())?;
+    limits.check_id(name, || "taskQueue length exceeds limit".to_owned())?;
     if name.starts_with("/_sys/") {
         return Err(Status::invalid_argument(
             "task queue name cannot start with reserved prefix /_sys/",
@@ -551,11 +553,12 @@ pub(super) fn check_priority(priority: Option<&Priority>) -> Result<(), Status> 
     Ok(())
 }
 
-fn check_metadata(metadata: Option<&UserMetadata>) -> Result<(), Status> {
+fn check_metadata(limits: &Limits, metadata: Option<&UserMetadata>) -> Result<(), Status> {
     let size = |payload: Option<&Payload>| payload.map_or(0, Payload::encoded_len);
     let Some(metadata) = metadata else { return Ok(()) };
     // The real server lets a start carry more than a command may; both are bounded here.
-    if size(metadata.summary.as_ref()) > limits::DETAILS || size(metadata.details.as_ref()) > limits::DETAILS {
+    if size(metadata.summary.as_ref()) > limits.details_bytes || size(metadata.details.as_ref()) > limits.details_bytes
+    {
         return Err(Status::invalid_argument("UserMetadata exceeds size limit."));
     }
     Ok(())

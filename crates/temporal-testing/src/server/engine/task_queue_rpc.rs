@@ -77,14 +77,6 @@ impl Engine {
         Ok(wf::ShutdownWorkerResponse {})
     }
 
-    pub(super) fn record_worker_heartbeat(
-        &mut self,
-        request: wf::RecordWorkerHeartbeatRequest,
-    ) -> Result<wf::RecordWorkerHeartbeatResponse, Status> {
-        self.shared.namespaces.find(&request.namespace)?;
-        Ok(wf::RecordWorkerHeartbeatResponse {})
-    }
-
     pub(super) fn describe_task_queue(
         &mut self,
         request: wf::DescribeTaskQueueRequest,
@@ -95,7 +87,7 @@ impl Engine {
             .as_ref()
             .map(|queue| queue.name.clone())
             .unwrap_or_default();
-        check_queue(Some(&name))?;
+        check_queue(&self.shared.config.limits, Some(&name))?;
         if request.api_mode == DescribeTaskQueueMode::Enhanced as i32 {
             return Ok(self.describe_enhanced(namespace, &name, &request));
         }

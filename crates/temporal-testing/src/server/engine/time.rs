@@ -18,6 +18,10 @@ impl Time {
     /// The latest time that can be expressed.
     pub const MAX: Time = Time(i64::MAX);
 
+    /// Time is never skipped beyond this, about the year 2200: from here on every sum is exact for years to come, so that
+    /// what is to happen later is later.
+    pub(crate) const HORIZON: Time = Time(230 * 365 * 86_400 * NANOS_PER_SECOND);
+
     /// A time from nanoseconds since the Unix epoch.
     pub const fn from_nanos(nanos: i64) -> Self {
         Time(nanos)

@@ -42,7 +42,7 @@ pub(super) enum Timer {
     /// A caller of `Sleep` or `SleepUntil` is answered.
     Sleep(CallId),
     /// A task queue's dispatch rate allows another task.
-    Dispatch(u32),
+    Dispatch(u64),
 }
 
 /// The timer queue: set, clear and pop cost the logarithm of the number of timers.

@@ -20,7 +20,7 @@ use super::calls::{Answer, Call, CallId, Waiting};
 use super::commands::Refusal;
 use super::core::Engine;
 use super::events::Attributes;
-use super::limits;
+use super::limits::Limits;
 use super::multi_operation::multi_operation_failure;
 use super::rpc::Response;
 use super::run::Turn;
@@ -178,7 +178,7 @@ impl Engine {
         call: Call,
         request: wf::UpdateWorkflowExecutionRequest,
     ) -> Result<(), Status> {
-        let wanted = check_update(&request)?;
+        let wanted = check_update(&self.shared.config.limits, &request)?;
         let key = self.find_run(&request.namespace, request.workflow_execution.as_ref())?;
         self.check_first_run(key, &request.first_execution_run_id)?;
         self.admit_update(
@@ -287,17 +287,17 @@ impl Engine {
 }
 
 /// Checks an update request; returns the stage it waits for.
-pub(super) fn check_update(request: &wf::UpdateWorkflowExecutionRequest) -> Result<Lifecycle, Status> {
+pub(super) fn check_update(limits: &Limits, request: &wf::UpdateWorkflowExecutionRequest) -> Result<Lifecycle, Status> {
     let update = request.request.as_ref();
     let meta = update.and_then(|it| it.meta.as_ref());
     let meta = meta.ok_or_else(|| Status::invalid_argument("Update meta is not set on request."))?;
-    limits::check_id(&meta.update_id, || "UpdateId length exceeds limit.".to_owned())?;
+    limits.check_id(&meta.update_id, || "UpdateId length exceeds limit.".to_owned())?;
     let input = update.and_then(|it| it.input.as_ref());
     let input = input.ok_or_else(|| Status::invalid_argument("Update input is not set on request."))?;
     if input.name.is_empty() {
         return Err(Status::invalid_argument("Update name is not set on request."));
     }
-    limits::check_blob(input.encoded_len())?;
+    limits.check_blob(input.encoded_len())?;
     match request.wait_policy.as_ref().map_or(
         Lifecycle::Unspecified,
         temporal_protos::api::update::v1::WaitPolicy::lifecycle_stage,
@@ -317,17 +317,18 @@ impl Turn<'_> {
         if !self.is_open() {
             return Err(Status::not_found("workflow execution already completed"));
         }
-        if self.run.live.updates.len() >= limits::UPDATES_IN_FLIGHT {
+        let limits = &self.shared.config.limits;
+        if self.run.live.updates.len() >= limits.updates_in_flight {
             let text = format!(
                 "limit on number of concurrent in-flight updates has been reached ({})",
-                limits::UPDATES_IN_FLIGHT
+                limits.updates_in_flight
             );
             return Err(Status::new(Code::ResourceExhausted, text));
         }
-        if self.updates.len() >= limits::UPDATES {
+        if self.updates.len() >= limits.updates {
             let text = format!(
                 "The limit on the total number of distinct updates in this workflow has been reached ({}).",
-                limits::UPDATES
+                limits.updates
             );
             return Err(Status::new(Code::FailedPrecondition, text));
         }

@@ -11,7 +11,7 @@ use temporal_protos::api::taskqueue::v1::TaskQueue;
 
 use super::calls::{CallId, Delivered};
 use super::events::Attributes;
-use super::limits;
+use super::limits::Limits;
 use super::matching::{QueueType, Work};
 use super::run::{Extras, Turn};
 use super::state::{Record, Started, TaskKind, WorkflowTask};
@@ -110,8 +110,11 @@ impl Turn<'_> {
         let Some(name) = task.map(|task| task.queue.clone()) else {
             return;
         };
-        let queue = self.shared.matching.queue(self.namespace, QueueType::Workflow, &name);
-        if !self.shared.matching.is_polled(queue, self.shared.real_now) {
+        let matching = &self.shared.matching;
+        let polled = matching
+            .find(self.namespace, QueueType::Workflow, &name)
+            .is_some_and(|queue| matching.is_polled(queue, self.shared.real_now));
+        if !polled {
             let queue = self.task_queue.clone();
             self.record(Record::TaskMoved { queue, sticky: false });
         }
@@ -168,7 +171,7 @@ impl Turn<'_> {
         let started = started.clone();
         self.write_scheduled();
         let scheduled_id = self.task.as_deref().map_or(0, |task| task.scheduled_id);
-        let attributes = started_attributes(&started, scheduled_id);
+        let attributes = started_attributes(&self.shared.config.limits, &started, scheduled_id);
         self.event_at(started.at, attributes, Extras::default());
     }
 
@@ -194,7 +197,7 @@ impl Turn<'_> {
             events.push(event(
                 started.event_id,
                 started.at,
-                started_attributes(started, task.scheduled_id),
+                started_attributes(&self.shared.config.limits, started, task.scheduled_id),
             ));
         }
         events
@@ -230,10 +233,11 @@ impl Turn<'_> {
             request_id: self.shared.random.uuid4().to_string(),
             identity: identity.to_owned(),
             history_size: size,
-            suggest_continue_as_new: size >= limits::SUGGEST_BYTES || self.history.len() >= limits::SUGGEST_EVENTS,
+            suggest_continue_as_new: size >= self.shared.config.limits.suggest_continue_as_new_bytes
+                || self.history.len() >= self.shared.config.limits.suggest_continue_as_new_events,
         };
         if kind == TaskKind::Normal {
-            self.event(started_attributes(&started, scheduled_id));
+            self.event(started_attributes(&self.shared.config.limits, &started, scheduled_id));
         } else {
             self.record(Record::TaskStarted(Box::new(started)));
         }
@@ -260,6 +264,18 @@ impl Turn<'_> {
         self.updates_not_sent();
         self.queries_not_sent();
         self.release();
+    }
+
+    /// A speculative task that started goes back to its queue.
+    pub(super) fn put_back_speculative_task(&mut self) {
+        let speculative = self
+            .started_task()
+            .filter(|(task, _)| task.kind == TaskKind::Speculative)
+            .map(|(task, _)| (task.scheduled_id, task.attempt));
+        if let Some((scheduled_id, attempt)) = speculative {
+            self.task_over();
+            self.put_back_workflow_task(scheduled_id, attempt);
+        }
     }
 
     /// The started task is over: its poll needs no taker any more.
@@ -421,13 +437,13 @@ pub(super) fn normal_queue(name: &str) -> TaskQueue {
     }
 }
 
-fn started_attributes(started: &Started, scheduled_event_id: i64) -> Attributes {
+fn started_attributes(limits: &Limits, started: &Started, scheduled_event_id: i64) -> Attributes {
     let mut reasons = Vec::new();
     if started.suggest_continue_as_new {
-        if started.history_size >= limits::SUGGEST_BYTES {
+        if started.history_size >= limits.suggest_continue_as_new_bytes {
             reasons.push(SuggestContinueAsNewReason::HistorySizeTooLarge as i32);
         }
-        if started.event_id > limits::SUGGEST_EVENTS {
+        if started.event_id > limits.suggest_continue_as_new_events {
             reasons.push(SuggestContinueAsNewReason::TooManyHistoryEvents as i32);
         }
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use temporal_protos::api::enums::v1::HistoryEventFilterType;
 use temporal_protos::prost::Message;
 use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
@@ -15,14 +16,11 @@ use tonic_prost::ProstCodec;
 use tower::service_fn;
 
 use super::body::Delivery;
-use super::driver::{Call, Driver};
+use super::driver::{Answer, Call, Driver};
 use super::health;
 use super::status::{to_tonic, unimplemented};
 use crate::server::engine::rpc::{self, Rpc};
-use crate::server::engine::{Code, Status};
-
-/// The largest request message, as on the real server.
-pub(super) const MAX_REQUEST_BYTES: usize = 4 << 20;
+use crate::server::engine::{Request, Response, show_next_run};
 
 /// How long past its deadline a call may stay with the engine before it is given up without an answer.
 const GRACE: Duration = Duration::from_millis(100);
@@ -64,7 +62,7 @@ paths! {
         RespondActivityTaskCompleted RespondActivityTaskCompletedById RespondActivityTaskFailed
         RespondActivityTaskFailedById RespondActivityTaskCanceled RespondActivityTaskCanceledById
         PauseActivity UnpauseActivity ResetActivity UpdateActivityOptions
-        ResetStickyTaskQueue ShutdownWorker RecordWorkerHeartbeat DescribeTaskQueue
+        ResetStickyTaskQueue ShutdownWorker DescribeTaskQueue
     ]
     "temporal.api.operatorservice.v1.OperatorService": [
         AddSearchAttributes RemoveSearchAttributes ListSearchAttributes DeleteNamespace
@@ -86,8 +84,8 @@ impl Services {
             return handler(self.driver.clone(), request);
         }
         match path.trim_start_matches('/').split_once('/') {
-            Some((health::SERVICE, "Check")) => health::check(request),
-            Some((health::SERVICE, "Watch")) => health::watch(request),
+            Some((health::SERVICE, "Check")) => health::check(&self.driver, request),
+            Some((health::SERVICE, "Watch")) => health::watch(&self.driver, request),
             Some((service, method)) => ready(unimplemented(service, method).into_http()),
             None => ready(tonic::Status::unimplemented(format!("malformed method name: {path:?}")).into_http()),
         }
@@ -99,14 +97,14 @@ fn ready(response: http::Response<Body>) -> Reply {
 }
 
 /// The codec and limits all RPCs share.
-pub(super) fn grpc<Request, Response>() -> Grpc<ProstCodec<Response, Request>>
+pub(super) fn grpc<Request, Response>(max_request: usize) -> Grpc<ProstCodec<Response, Request>>
 where
     Request: Message + Default + Send + 'static,
     Response: Message + Send + 'static,
 {
     Grpc::new(ProstCodec::default())
         .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(MAX_REQUEST_BYTES)
+        .max_decoding_message_size(max_request)
         .max_encoding_message_size(usize::MAX)
 }
 
@@ -118,15 +116,28 @@ where
 {
     Box::pin(async move {
         let timeout = grpc_timeout(request.headers());
+        let follows_next_run = follows_next_run(request.headers());
+        let max_request = driver.message_bytes();
         let finished = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&finished);
         let service = service_fn(move |request: tonic::Request<R::Request>| {
-            let mut call = driver.call(R::request(request.into_inner()), timeout);
+            let request = R::request(request.into_inner());
+            let old_words = !follows_next_run && wants_closing_events(&request);
+            let mut call = driver.call(request, timeout);
             let slot = Arc::clone(&slot);
             async move {
-                let answer = wait(&mut call, timeout).await;
+                let Some(answer) = wait(&mut call, timeout).await else {
+                    // Dropped undelivered: the engine forgets the call, and takes back a task that it may just have sent.
+                    drop(call);
+                    return Err(tonic::Status::deadline_exceeded("context deadline exceeded"));
+                };
                 *slot.lock() = Some(call);
-                let response = answer.map_err(to_tonic)?;
+                let mut response = answer.map_err(to_tonic)?;
+                if let Response::GetWorkflowExecutionHistory(history) = &mut response
+                    && old_words
+                {
+                    show_next_run(history);
+                }
                 match R::response(response) {
                     Some(message) => Ok(tonic::Response::new(message)),
                     None => Err(tonic::Status::internal(format!(
@@ -136,36 +147,51 @@ where
                 }
             }
         });
-        let response = grpc::<R::Request, R::Response>().unary(service, request).await;
+        let response = grpc::<R::Request, R::Response>(max_request)
+            .unary(service, request)
+            .await;
         let call = finished.lock().take();
         match call {
             Some(call) => response.map(|body| Body::new(Delivery::new(body, call))),
-            // The request could not even be read.
-            None => too_large(response),
+            // The request could not even be read, or its answer did not come in time.
+            None => too_large(response, max_request),
         }
     })
 }
 
-/// Waits for the answer, not much longer than the caller does.
-async fn wait(call: &mut Call, timeout: Option<Duration>) -> Result<crate::server::engine::Response, Status> {
-    let Some(timeout) = timeout else {
-        return call.answer().await;
-    };
-    match tokio::time::timeout(timeout.saturating_add(GRACE), call.answer()).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Status::new(Code::DeadlineExceeded, "context deadline exceeded")),
+/// Waits for the answer, not much longer than the caller does; `None` when that was too long.
+async fn wait(call: &mut Call, timeout: Option<Duration>) -> Option<Answer> {
+    match timeout {
+        Some(timeout) => tokio::time::timeout(timeout.saturating_add(GRACE), call.answer())
+            .await
+            .ok(),
+        None => Some(call.answer().await),
     }
 }
 
 /// A message above the limit is RESOURCE_EXHAUSTED on the real server, tonic calls it out of range.
-pub(super) fn too_large(response: http::Response<Body>) -> http::Response<Body> {
+pub(super) fn too_large(response: http::Response<Body>, max_request: usize) -> http::Response<Body> {
     match tonic::Status::from_header_map(response.headers()) {
         Some(status) if status.code() == tonic::Code::OutOfRange => {
-            tonic::Status::resource_exhausted(format!("grpc: received message larger than max {MAX_REQUEST_BYTES}"))
+            tonic::Status::resource_exhausted(format!("grpc: received message larger than max {max_request}"))
                 .into_http()
         }
         Some(_) | None => response,
     }
+}
+
+/// Whether the caller says that it can follow a run to the next by any closing event.
+fn follows_next_run(headers: &http::HeaderMap) -> bool {
+    let values = headers.get_all("supported-features").into_iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|feature| feature.trim() == "follows-next-run-id")
+}
+
+fn wants_closing_events(request: &Request) -> bool {
+    matches!(request, Request::GetWorkflowExecutionHistory(it)
+        if it.history_event_filter_type() == HistoryEventFilterType::CloseEvent)
 }
 
 /// The `grpc-timeout` header: up to eight digits and a unit.

@@ -12,7 +12,7 @@ use temporal_protos::prost_types::Duration as ProtoDuration;
 use uuid::Uuid;
 
 use super::super::events;
-use super::super::limits;
+use super::super::limits::Limits;
 use super::super::namespace::Namespaces;
 use super::super::search_attributes;
 use super::super::start::check_retry_policy;
@@ -76,6 +76,7 @@ fn closes(command: &Command) -> bool {
 struct Checker<'a> {
     state: &'a State,
     namespaces: &'a Namespaces,
+    limits: Limits,
     namespace: String,
     messages: BTreeMap<&'a str, &'a Message>,
     next_id: i64,
@@ -92,6 +93,7 @@ struct Checker<'a> {
 pub(in crate::server::engine) fn check(
     state: &State,
     namespaces: &Namespaces,
+    limits: &Limits,
     commands: &[Command],
     messages: &[Message],
     unseen: bool,
@@ -118,6 +120,7 @@ pub(in crate::server::engine) fn check(
     let mut checker = Checker {
         state,
         namespaces,
+        limits: *limits,
         namespace: namespaces.name(state.namespace),
         messages: messages.iter().map(|message| (message.id.as_str(), message)).collect(),
         next_id,
@@ -136,15 +139,15 @@ pub(in crate::server::engine) fn check(
 
 impl<'a> Checker<'a> {
     fn check(&mut self, command: &'a Command) -> Check {
-        check_metadata(command)?;
+        check_metadata(&self.limits, command)?;
         let writes = match CommandType::try_from(command.command_type).unwrap_or_default() {
             CommandType::ScheduleActivityTask => self.schedule_activity(command)?,
             CommandType::RequestCancelActivityTask => self.cancel_activity(command)?,
             CommandType::StartTimer => self.start_timer(command)?,
             CommandType::CancelTimer => self.cancel_timer(command)?,
-            CommandType::RecordMarker => record_marker(command)?,
+            CommandType::RecordMarker => record_marker(&self.limits, command)?,
             CommandType::UpsertWorkflowSearchAttributes => self.upsert_search_attributes(command)?,
-            CommandType::ModifyWorkflowProperties => modify_properties(command)?,
+            CommandType::ModifyWorkflowProperties => modify_properties(&self.limits, command)?,
             CommandType::StartChildWorkflowExecution => self.start_child(command)?,
             CommandType::SignalExternalWorkflowExecution => self.signal_external(command)?,
             CommandType::RequestCancelExternalWorkflowExecution => self.cancel_external(command)?,
@@ -200,7 +203,7 @@ impl<'a> Checker<'a> {
             (kind, "activityType"),
             (queue, "taskQueue"),
         ] {
-            if value.len() > limits::ID {
+            if value.len() > self.limits.id_length {
                 return Err(bad(CAUSE, format!("{name} exceeds length limit")));
             }
         }
@@ -223,15 +226,16 @@ impl<'a> Checker<'a> {
         }
         check_retry(CAUSE, it.retry_policy.as_ref(), |text| text)?;
         check_blob(
+            &self.limits,
             CAUSE,
             it.input.as_ref(),
             "ScheduleActivityTaskCommandAttributes.Input exceeds size limit.",
         )?;
-        if self.state.activities.len() + self.activities.len() >= limits::PENDING {
+        if self.state.activities.len() + self.activities.len() >= self.limits.pending_activities {
             return Err(pending(
                 Cause::PendingActivitiesLimitExceeded,
                 "activities",
-                limits::PENDING,
+                self.limits.pending_activities,
             ));
         }
         if !self.activity_ids.insert(&it.activity_id) {
@@ -275,7 +279,7 @@ impl<'a> Checker<'a> {
         if it.timer_id.is_empty() {
             return Err(bad(CAUSE, "TimerId is not set on StartTimerCommand."));
         }
-        if it.timer_id.len() > limits::ID {
+        if it.timer_id.len() > self.limits.id_length {
             return Err(bad(CAUSE, "TimerId on StartTimerCommand exceeds length limit."));
         }
         if is_negative(it.start_to_fire_timeout.as_ref()) {
@@ -362,10 +366,10 @@ impl<'a> Checker<'a> {
             "WorkflowId={} WorkflowType={kind} Namespace={namespace}",
             it.workflow_id
         );
-        if it.workflow_id.len() > limits::ID {
+        if it.workflow_id.len() > self.limits.id_length {
             return Err(bad(CAUSE, format!("WorkflowId {on} exceeds length limit. {tail}")));
         }
-        if kind.len() > limits::ID {
+        if kind.len() > self.limits.id_length {
             return Err(bad(CAUSE, format!("WorkflowType {on} exceeds length limit. {tail}")));
         }
         for (duration, name) in [
@@ -390,15 +394,16 @@ impl<'a> Checker<'a> {
             self.check_search_attributes(Cause::BadSearchAttributes, attributes.clone())?;
         }
         check_blob(
+            &self.limits,
             CAUSE,
             it.input.as_ref(),
             "StartChildWorkflowExecutionCommandAttributes.Input exceeds size limit.",
         )?;
-        if self.state.children.len() + self.children.len() >= limits::PENDING {
+        if self.state.children.len() + self.children.len() >= self.limits.pending_children {
             return Err(pending(
                 Cause::PendingChildWorkflowsLimitExceeded,
                 "child workflows",
-                limits::PENDING,
+                self.limits.pending_children,
             ));
         }
         self.children.insert(&it.workflow_id);
@@ -444,6 +449,7 @@ impl<'a> Checker<'a> {
             ));
         }
         check_blob(
+            &self.limits,
             CAUSE,
             it.input.as_ref(),
             "SignalExternalWorkflowExecutionCommandAttributes.Input exceeds size limit.",
@@ -486,8 +492,8 @@ impl<'a> Checker<'a> {
 
     fn one_more_external(&mut self, cause: Cause, what: &str) -> Check {
         self.started += 1;
-        if self.state.externals.len() + self.started > limits::PENDING {
-            return Err(pending(cause, what, limits::PENDING));
+        if self.state.externals.len() + self.started > self.limits.pending_externals {
+            return Err(pending(cause, what, self.limits.pending_externals));
         }
         Ok(())
     }
@@ -510,14 +516,19 @@ impl<'a> Checker<'a> {
         match &command.attributes {
             Some(Attributes::CompleteWorkflowExecutionCommandAttributes(it)) => {
                 let text = "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.";
-                check_blob(Cause::BadScheduleActivityAttributes, it.result.as_ref(), text)?;
+                check_blob(
+                    &self.limits,
+                    Cause::BadScheduleActivityAttributes,
+                    it.result.as_ref(),
+                    text,
+                )?;
             }
             Some(Attributes::FailWorkflowExecutionCommandAttributes(it)) => {
                 if it.failure.is_none() {
                     let text = "Failure is not set on FailWorkflowExecutionCommand.";
                     return Err(bad(Cause::BadFailWorkflowExecutionAttributes, text));
                 }
-                if it.failure.as_ref().map_or(0, Failure::encoded_len) > limits::BLOB {
+                if it.failure.as_ref().map_or(0, Failure::encoded_len) > self.limits.blob_bytes {
                     let text = "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.";
                     return Err(Refusal::Run(Cause::BadScheduleActivityAttributes, text.to_owned()));
                 }
@@ -558,7 +569,7 @@ impl<'a> Checker<'a> {
             self.check_search_attributes(Cause::BadSearchAttributes, attributes.clone())?;
         }
         let text = "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.";
-        check_blob(CAUSE, it.input.as_ref(), text)
+        check_blob(&self.limits, CAUSE, it.input.as_ref(), text)
     }
 }
 
@@ -586,7 +597,7 @@ fn pending(cause: Cause, what: &str, limit: usize) -> Refusal {
     )
 }
 
-fn record_marker(command: &Command) -> Result<bool, Refusal> {
+fn record_marker(limits: &Limits, command: &Command) -> Result<bool, Refusal> {
     const CAUSE: Cause = Cause::BadRecordMarkerAttributes;
     let Some(Attributes::RecordMarkerCommandAttributes(it)) = &command.attributes else {
         return Err(not_set(CAUSE, "RecordMarker"));
@@ -594,18 +605,18 @@ fn record_marker(command: &Command) -> Result<bool, Refusal> {
     if it.marker_name.is_empty() {
         return Err(bad(CAUSE, "MarkerName is not set on RecordMarkerCommand."));
     }
-    if it.marker_name.len() > limits::ID {
+    if it.marker_name.len() > limits.id_length {
         return Err(bad(CAUSE, "MarkerName on RecordMarkerCommand exceeds length limit."));
     }
     let size: usize = it.details.values().map(Payloads::encoded_len).sum();
-    if size > limits::BLOB {
+    if size > limits.blob_bytes {
         let text = "RecordMarkerCommandAttributes.Details exceeds size limit.";
         return Err(Refusal::Run(CAUSE, text.to_owned()));
     }
     Ok(true)
 }
 
-fn modify_properties(command: &Command) -> Result<bool, Refusal> {
+fn modify_properties(limits: &Limits, command: &Command) -> Result<bool, Refusal> {
     const CAUSE: Cause = Cause::BadModifyWorkflowPropertiesAttributes;
     let Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(it)) = &command.attributes else {
         return Err(not_set(CAUSE, "ModifyWorkflowProperties"));
@@ -616,19 +627,19 @@ fn modify_properties(command: &Command) -> Result<bool, Refusal> {
             "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.",
         ));
     };
-    if memo.encoded_len() > limits::BLOB {
+    if memo.encoded_len() > limits.memo_bytes {
         let text = "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.";
         return Err(Refusal::Run(CAUSE, text.to_owned()));
     }
     Ok(true)
 }
 
-fn check_metadata(command: &Command) -> Check {
+fn check_metadata(limits: &Limits, command: &Command) -> Check {
     let Some(metadata) = &command.user_metadata else {
         return Ok(());
     };
     let size = |payload: &Option<Payload>| payload.as_ref().map_or(0, Payload::encoded_len);
-    if size(&metadata.summary) > limits::SUMMARY || size(&metadata.details) > limits::DETAILS {
+    if size(&metadata.summary) > limits.summary_bytes || size(&metadata.details) > limits.details_bytes {
         let text = "user metadata of a command exceeds size limit.";
         return Err(Refusal::Call(Status::invalid_argument(text)));
     }
@@ -642,8 +653,8 @@ fn check_retry(cause: Cause, policy: Option<&RetryPolicy>, text: impl FnOnce(Str
     }
 }
 
-fn check_blob(cause: Cause, payloads: Option<&Payloads>, text: &str) -> Check {
-    if payloads.map_or(0, Payloads::encoded_len) > limits::BLOB {
+fn check_blob(limits: &Limits, cause: Cause, payloads: Option<&Payloads>, text: &str) -> Check {
+    if payloads.map_or(0, Payloads::encoded_len) > limits.blob_bytes {
         return Err(Refusal::Run(cause, text.to_owned()));
     }
     Ok(())

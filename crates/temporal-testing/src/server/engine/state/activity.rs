@@ -192,6 +192,8 @@ pub(in crate::server::engine) enum ActivityChange {
     },
     /// The back-off is over, or the pause.
     Ready { at: Time },
+    /// It can be handed out a little later.
+    Delayed { until: Time },
     /// Someone paused it.
     Paused(Box<Pause>),
     /// Someone ended the pause; attempts and heartbeat details may be reset with it.
@@ -252,6 +254,10 @@ impl Activity {
             ActivityChange::Ready { at } => {
                 self.attempt_scheduled_at = at;
                 self.phase = Phase::Scheduled;
+            }
+            ActivityChange::Delayed { until } => {
+                self.attempt_scheduled_at = until;
+                self.phase = Phase::Backoff { until };
             }
             ActivityChange::Paused(pause) => {
                 self.pause = Some(pause);

@@ -8,8 +8,10 @@ use temporal_protos::api::common::v1::{Payload, Priority, RetryPolicy};
 use temporal_protos::api::enums::v1::{ParentClosePolicy, WorkflowExecutionStatus};
 use temporal_protos::api::history::v1::HistoryEvent;
 use temporal_protos::api::update::v1::Outcome;
+use temporal_protos::api::workflow::v1::{ResetPointInfo, ResetPoints};
 use uuid::Uuid;
 
+use super::super::events::Attributes;
 use super::super::history::History;
 use super::super::namespace::NamespaceId;
 use super::super::time::Time;
@@ -283,6 +285,29 @@ impl State {
             Some(root) => (**root).clone(),
             None => (self.workflow_id.to_string(), self.run_id.to_string()),
         }
+    }
+
+    /// The place that this run can be reset to, unless one of an earlier run stands for the same code.
+    pub(in crate::server::engine) fn reset_point(&self, before: &ResetPoints) -> Option<ResetPointInfo> {
+        let (id, at) = self.first_completed?;
+        before.points.is_empty().then(|| ResetPointInfo {
+            run_id: self.run_id.to_string(),
+            first_workflow_task_completed_id: id,
+            create_time: Some(at.to_proto()),
+            resettable: true,
+            ..ResetPointInfo::default()
+        })
+    }
+
+    /// The places that this run and those before it can be reset to.
+    pub(in crate::server::engine) fn reset_points(&self) -> Option<ResetPoints> {
+        let mut points = match self.history.event(1).and_then(|event| event.attributes) {
+            Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => started.prev_auto_reset_points,
+            _ => None,
+        }
+        .unwrap_or_default();
+        points.points.extend(self.reset_point(&points));
+        (!points.points.is_empty()).then_some(points)
     }
 
     /// When the run times out, if the user set a timeout.

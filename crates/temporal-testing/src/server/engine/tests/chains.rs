@@ -161,3 +161,71 @@ fn cron_runs_follow_each_other_with_the_last_result() {
     let info = t.describe("wf").workflow_execution_info.unwrap();
     assert_eq!(info.status(), WorkflowExecutionStatus::Terminated);
 }
+
+#[test]
+fn the_next_run_knows_where_the_first_can_be_reset_to() {
+    let mut t = Harness::skipping(1);
+    let first = t.start("wf");
+    let task = t.poll();
+    t.complete(&task, vec![continue_as_new()]);
+    let second = started(&mut t, "wf");
+    assert_eq!(second.workflow_run_timeout, Some(to_proto(Duration::ZERO)));
+    let points = second.prev_auto_reset_points.unwrap().points;
+    let [point] = &points[..] else { panic!("{points:?}") };
+    assert_eq!(
+        (point.run_id.as_str(), point.first_workflow_task_completed_id),
+        (first.as_str(), 4)
+    );
+    assert!(point.resettable && point.create_time.is_some());
+    assert_eq!(point.expire_time, Some((START + seconds(86_400)).to_proto()));
+    let task = t.poll();
+    t.complete(&task, vec![continue_as_new()]);
+    let third = started(&mut t, "wf").prev_auto_reset_points.unwrap();
+    assert_eq!(third.points, points, "the code is the same, and so is the place");
+}
+
+#[test]
+fn old_clients_are_shown_the_next_run_as_continued_as_new() {
+    let mut t = Harness::new();
+    let first = t.start_with("wf", |request| {
+        request.retry_policy = Some(RetryPolicy {
+            maximum_attempts: 2,
+            ..RetryPolicy::default()
+        });
+    });
+    let first = first.unwrap().run_id;
+    let closing = |t: &mut Harness, run_id: &str| {
+        let request = wf::GetWorkflowExecutionHistoryRequest {
+            namespace: "default".to_owned(),
+            execution: Some(WorkflowExecution {
+                workflow_id: "wf".to_owned(),
+                run_id: run_id.to_owned(),
+            }),
+            history_event_filter_type: 2,
+            ..wf::GetWorkflowExecutionHistoryRequest::default()
+        };
+        let mut response = t.ask(rpc::GetWorkflowExecutionHistory, request).unwrap();
+        crate::server::engine::show_next_run(&mut response);
+        response.history.unwrap().events.remove(0)
+    };
+    let task = t.poll();
+    t.complete(&task, vec![fail_workflow(application_failure("one"))]);
+    let event = closing(&mut t, &first);
+    assert_eq!(
+        (event.event_id, event.event_type()),
+        (5, EventType::WorkflowExecutionContinuedAsNew)
+    );
+    let Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(shown)) = event.attributes else {
+        panic!()
+    };
+    assert_eq!(shown.failure.unwrap().message, "one");
+    t.advance(seconds(1));
+    let task = t.poll();
+    assert_eq!(
+        task.workflow_execution.clone().unwrap().run_id,
+        shown.new_execution_run_id
+    );
+    t.complete(&task, vec![fail_workflow(application_failure("two"))]);
+    let last = closing(&mut t, &shown.new_execution_run_id);
+    assert_eq!(last.event_type(), EventType::WorkflowExecutionFailed);
+}

@@ -247,3 +247,43 @@ fn a_rate_is_kept() {
     t.advance(seconds(2));
     assert_eq!(answered(&t), 3);
 }
+
+#[test]
+fn jitter_spreads_activities_that_are_offered_again() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![activity("1")]);
+    let task = t.poll_activity();
+    fail_activity(&mut t, &task).unwrap();
+    let request = wf::ResetActivityRequest {
+        namespace: "default".to_owned(),
+        execution: Some(execution("wf")),
+        activity: Some(wf::reset_activity_request::Activity::MatchAll(true)),
+        jitter: Some(to_proto(seconds(3_600))),
+        ..wf::ResetActivityRequest::default()
+    };
+    t.ask(rpc::ResetActivity, request).unwrap();
+    let call = t.send_activity_poll();
+    t.advance(Duration::from_millis(1));
+    assert!(!t.answers.contains_key(&call), "it waits for its share of the jitter");
+    t.engine.cancel_call(t.now, call);
+    t.advance(seconds(3_600));
+    assert_eq!(t.poll_activity().attempt, 1);
+}
+
+#[test]
+fn the_server_names_only_capabilities_that_it_has() {
+    let mut t = Harness::new();
+    let request = wf::DescribeNamespaceRequest {
+        namespace: "default".to_owned(),
+        ..wf::DescribeNamespaceRequest::default()
+    };
+    let namespace = t.ask(rpc::DescribeNamespace, request).unwrap().namespace_info.unwrap();
+    let of_namespace = namespace.capabilities.unwrap();
+    assert!(of_namespace.eager_workflow_start && of_namespace.sync_update && of_namespace.async_update);
+    assert!(!of_namespace.worker_heartbeats && !of_namespace.poller_autoscaling && !of_namespace.standalone_activities);
+    assert!(!namespace.supports_schedules);
+    let info = t.ask(rpc::GetSystemInfo, wf::GetSystemInfoRequest {}).unwrap();
+    let of_system = info.capabilities.unwrap();
+    assert!(of_system.signal_and_query_header && of_system.eager_workflow_start && of_system.upsert_memo);
+    assert!(!of_system.supports_schedules && !of_system.nexus && !of_system.build_id_based_versioning);
+}

@@ -136,3 +136,63 @@ fn a_real_clock_refuses_to_skip() {
         .unwrap_err();
     assert_eq!(refused.code, Code::Unimplemented);
 }
+
+/// A start that nothing but the server is needed to time out and to retry, for ever.
+fn retried_for_ever(request: &mut wf::StartWorkflowExecutionRequest, nanos: u64) {
+    request.workflow_run_timeout = Some(to_proto(Duration::from_nanos(nanos)));
+    request.retry_policy = Some(temporal_protos::api::common::v1::RetryPolicy {
+        initial_interval: Some(to_proto(Duration::from_nanos(nanos))),
+        backoff_coefficient: 1.0,
+        maximum_interval: Some(to_proto(Duration::from_nanos(nanos))),
+        ..Default::default()
+    });
+}
+
+#[test]
+fn a_timer_at_the_end_of_time_does_not_bring_everything_else_to_it() {
+    for timed in [false, true] {
+        let mut t = Harness::skipping(0);
+        t.begun("far", vec![start_timer("far", Duration::from_secs(1 << 40))]);
+        if timed {
+            // At the end of time the timeouts of all later runs would be due at once, without end.
+            t.start_with("retried", |request| retried_for_ever(request, 5)).unwrap();
+            let task = t.poll();
+            t.complete(&task, vec![]);
+        }
+        for _ in 0..100 {
+            t.engine.handle_timeout(t.now);
+        }
+        assert!(t.current_time() < START + seconds(86_400));
+        assert!(t.history("far").ends_with("5:TimerStarted"));
+    }
+}
+
+#[test]
+fn runs_that_only_time_out_are_neither_skipped_through_nor_pile_up() {
+    let mut t = Harness::skipping(0);
+    t.start_with("retried", |request| retried_for_ever(request, 1)).unwrap();
+    t.settle();
+    let runs = t.engine.runs.len();
+    assert!(runs <= 2, "its task can be handed out, so time does not skip: {runs}");
+    t.advance(seconds(10));
+    let runs = t.engine.runs.len();
+    assert!((5..=12).contains(&runs), "about one a second: {runs}");
+}
+
+#[test]
+fn one_timeout_fires_a_limited_number_of_timers() {
+    let mut t = Harness::new();
+    for number in 0..1_000 {
+        t.begun(&format!("wf-{number}"), vec![start_timer("t", seconds(1))]);
+    }
+    t.now = t.now + seconds(1);
+    t.engine.handle_timeout(t.now);
+    assert!(t.engine.next_deadline().unwrap() <= t.now, "the rest is due at once");
+    t.advance(Duration::ZERO);
+    for number in 0..1_000 {
+        assert!(
+            t.history(&format!("wf-{number}"))
+                .ends_with("6:TimerFired 7:WftScheduled")
+        );
+    }
+}

@@ -402,3 +402,32 @@ fn an_eleventh_update_in_flight_is_refused() {
     assert_eq!(t.updated(call).unwrap_err().code, Code::ResourceExhausted);
     assert_eq!(t.poll().messages.len(), 10);
 }
+
+#[test]
+fn a_message_without_a_body_gives_the_task_back() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    let update = t.update("wf", "u1");
+    let task = t.poll();
+    let empty = Message {
+        id: "u1/accept".to_owned(),
+        protocol_instance_id: "u1".to_owned(),
+        ..Message::default()
+    };
+    let refused = t
+        .complete_with(&task, vec![], |request| request.messages = vec![empty])
+        .unwrap_err();
+    assert_eq!(
+        (refused.code, refused.message.as_str()),
+        (Code::InvalidArgument, "nil message body")
+    );
+    let late = t.complete_with(&task, vec![], |_| {}).unwrap_err();
+    assert_eq!(late.message, "Workflow task not found.");
+    let again = t.poll();
+    assert_eq!((again.attempt, again.started_event_id, again.messages.len()), (1, 6, 1));
+    t.complete_messages(&again, vec![], vec![accept("u1"), respond("u1")]);
+    assert!(t.updated(update).unwrap().outcome.is_some());
+    assert!(t.history("wf").starts_with(&format!(
+        "{BEGUN} 5:WftScheduled 6:WftStarted 7:WftCompleted 8:WorkflowExecutionUpdateAccepted"
+    )));
+}
