@@ -80,7 +80,8 @@ struct Checker<'a> {
     namespace: String,
     messages: BTreeMap<&'a str, &'a Message>,
     next_id: i64,
-    timers: BTreeSet<&'a str>,
+    /// Timers that commands started (true) or cancelled (false).
+    timers: BTreeMap<&'a str, bool>,
     activity_ids: BTreeSet<&'a str>,
     activities: BTreeSet<i64>,
     children: BTreeSet<&'a str>,
@@ -124,8 +125,8 @@ pub(in crate::server::engine) fn check(
         namespace: namespaces.name(state.namespace),
         messages: messages.iter().map(|message| (message.id.as_str(), message)).collect(),
         next_id,
-        timers: state.timer_ids.keys().map(String::as_str).collect(),
-        activity_ids: state.activity_ids.keys().map(String::as_str).collect(),
+        timers: BTreeMap::new(),
+        activity_ids: BTreeSet::new(),
         activities: BTreeSet::new(),
         children: BTreeSet::new(),
         started: 0,
@@ -238,7 +239,7 @@ impl<'a> Checker<'a> {
                 self.limits.pending_activities,
             ));
         }
-        if !self.activity_ids.insert(&it.activity_id) {
+        if self.state.activity_ids.contains_key(&it.activity_id) || !self.activity_ids.insert(&it.activity_id) {
             let text = "invalid history builder state for action: add-activitytask-scheduled-event, ActivityID: ";
             return Err(bad(
                 Cause::ScheduleActivityDuplicateId,
@@ -286,11 +287,18 @@ impl<'a> Checker<'a> {
             let text = "An invalid StartToFireTimeout is set on StartTimerCommand: negative duration.";
             return Err(bad(CAUSE, format!("{text} TimerId={}", it.timer_id)));
         }
-        if !self.timers.insert(&it.timer_id) {
+        if self.is_timer(&it.timer_id) {
             let text = "invalid history builder state for action: add-timer-started-event, TimerID: ";
             return Err(bad(Cause::StartTimerDuplicateId, format!("{text}{}", it.timer_id)));
         }
+        self.timers.insert(&it.timer_id, true);
         Ok(true)
+    }
+
+    /// Whether a timer of this id is pending after the commands before.
+    fn is_timer(&self, id: &str) -> bool {
+        let changed = self.timers.get(id).copied();
+        changed.unwrap_or_else(|| self.state.timer_ids.contains_key(id))
     }
 
     fn cancel_timer(&mut self, command: &'a Command) -> Result<bool, Refusal> {
@@ -301,10 +309,11 @@ impl<'a> Checker<'a> {
         if it.timer_id.is_empty() {
             return Err(bad(CAUSE, "TimerId is not set on CancelTimerCommand."));
         }
-        if !self.timers.remove(it.timer_id.as_str()) && fired_held(self.state, &it.timer_id).is_none() {
+        if !self.is_timer(&it.timer_id) && fired_held(self.state, &it.timer_id).is_none() {
             let text = "invalid history builder state for action: add-timer-canceled-event, TimerID: ";
             return Err(bad(CAUSE, format!("{text}{}", it.timer_id)));
         }
+        self.timers.insert(&it.timer_id, false);
         Ok(true)
     }
 

@@ -4,6 +4,7 @@ mod activities;
 mod basics;
 mod buffering;
 mod chains;
+mod contract;
 mod families;
 mod limits;
 mod lists;

@@ -57,7 +57,7 @@ pub(super) fn update_request(id: &str, update: &str, stage: Stage) -> wf::Update
     }
 }
 
-fn protocol(id: &str) -> Command {
+pub(super) fn protocol(id: &str) -> Command {
     let attributes = c::ProtocolMessageCommandAttributes {
         message_id: id.to_owned(),
     };
