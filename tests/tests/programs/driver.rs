@@ -1,0 +1,290 @@
+//! Runs a program with random things happening to it, and checks what it left.
+
+use crate::program::{Done, Program, Start};
+use crate::random::Random;
+use crate::step::Step;
+use anyhow::{Context as _, anyhow, bail, ensure};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+use temporal_integration_tests::history::{Attributes, Event, EventType};
+use temporal_protos::api::enums::v1::{TimeoutType, WorkflowTaskFailedCause};
+use temporal_protos::api::common::v1::WorkflowExecution;
+use temporal_protos::api::workflowservice::v1::ResetStickyTaskQueueRequest;
+use temporal_sdk::client::{Client, UpdateWaitStage, WorkflowHandle, WorkflowHistory, WorkflowOptions};
+use temporal_sdk::worker::Replayer;
+
+/// How long a program may take, in real time.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Something that happens to a program.
+#[derive(Debug, Clone)]
+enum Action {
+    Bump,
+    Step(Step),
+    Update(Step),
+    Query,
+    Cancel,
+    ResetSticky,
+}
+
+impl Action {
+    fn random(random: &mut Random) -> Self {
+        match random.below(20) {
+            0..=6 => Self::Bump,
+            7..=9 => Self::Step(Step::random(random, 1)),
+            10..=13 => Self::Update(Step::random(random, 1)),
+            14..=16 => Self::Query,
+            17 => Self::Cancel,
+            _ => Self::ResetSticky,
+        }
+    }
+}
+
+/// What a program did.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) completed: u64,
+    pub(crate) runs: u64,
+    pub(crate) tasks: u64,
+    pub(crate) events: u64,
+}
+
+/// A program on its task queue.
+pub(crate) struct Seed<'a> {
+    pub(crate) seed: u64,
+    pub(crate) client: &'a Client,
+    pub(crate) replayer: &'a Replayer,
+    pub(crate) task_queue: &'a str,
+}
+
+impl Seed<'_> {
+    /// Runs it to its end and checks it.
+    pub(crate) async fn run(&self) -> anyhow::Result<Counts> {
+        let mut random = Random::new(self.seed);
+        let mut runs = vec![Step::program(&mut random)];
+        while random.once_in(5) {
+            runs.push(Step::program(&mut random));
+        }
+        let count = random.below(6);
+        let actions: Vec<_> = (0..count)
+            .map(|_| (random.below(4), Action::random(&mut random)))
+            .collect();
+        let start = Start {
+            seed: self.seed,
+            runs,
+            bumps: 0,
+            finished: false,
+        };
+        let id = format!("p-{}", self.seed);
+        let options = WorkflowOptions::new(&id, self.task_queue);
+        let handle = self.client.start_workflow(Program::run, start, options).await?;
+        let first = handle.run_id().unwrap_or_default().to_owned();
+        let doing = Mutex::new(String::new());
+        let lives = tokio::time::timeout(DEADLINE, self.live(&handle, actions, &doing)).await;
+        let seen = match lives {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(error)) => return self.fails(&id, "", error).await,
+            Err(_) => return self.fails(&id, "", anyhow!("it does not end; {}", doing.lock().unwrap())).await,
+        };
+        let (result, seen) = seen;
+        let mut counts = self.check(&id, &first, &mut random, &result, &seen).await?;
+        counts.completed += u64::from(result.is_some());
+        Ok(counts)
+    }
+
+    /// Lets things happen to it and waits for its end. Gives its result, if it has one, and what queries saw meanwhile.
+    async fn live(
+        &self,
+        handle: &WorkflowHandle<Program>,
+        actions: Vec<(u64, Action)>,
+        doing: &Mutex<String>,
+    ) -> anyhow::Result<(Option<Done>, Vec<Done>)> {
+        // Without the run's id, so that what continues it is meant, too.
+        let newest = self.client.workflow_handle::<Program>(handle.id());
+        let drive = async {
+            let mut seen = Vec::new();
+            for (pause, action) in actions {
+                // Not to wait for something, but to be early or late with it.
+                tokio::time::sleep(Duration::from_millis(pause * pause * 2)).await;
+                *doing.lock().unwrap() = format!("its driver is at {action:?}");
+                self.act(&newest, action, &mut seen).await;
+            }
+            // It has ended, unless this arrives. A run that continues as new in the task that brings the signal may
+            // have decided before it saw it, so that the next run needs another.
+            while newest.signal(Program::finish, ()).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+            *doing.lock().unwrap() = "its driver is done".to_owned();
+            seen
+        };
+        let (result, seen) = tokio::join!(handle.result(), drive);
+        Ok((result.ok(), seen))
+    }
+
+    /// The program may have ended, so that nothing has to succeed.
+    async fn act(&self, handle: &WorkflowHandle<Program>, action: Action, seen: &mut Vec<Done>) {
+        match action {
+            Action::Bump => drop(handle.signal(Program::bump, ()).await),
+            Action::Step(step) => drop(handle.signal(Program::step, step).await),
+            Action::Update(step) => {
+                drop(handle.start_update(Program::change, step, UpdateWaitStage::Accepted).await);
+            }
+            Action::Query => seen.extend(handle.query(Program::log, ()).await),
+            Action::Cancel => drop(handle.cancel().await),
+            Action::ResetSticky => {
+                let request = ResetStickyTaskQueueRequest {
+                    namespace: self.client.namespace().to_owned(),
+                    execution: Some(WorkflowExecution {
+                        workflow_id: handle.id().to_owned(),
+                        run_id: String::new(),
+                    }),
+                };
+                drop(self.client.call(request).await);
+            }
+        }
+    }
+
+    /// Checks its runs, and those of its children.
+    async fn check(
+        &self,
+        id: &str,
+        first: &str,
+        random: &mut Random,
+        result: &Option<Done>,
+        seen: &[Done],
+    ) -> anyhow::Result<Counts> {
+        let mut counts = Counts::default();
+        let mut open = vec![(id.to_owned(), first.to_owned())];
+        let mut known = BTreeSet::new();
+        while let Some((id, run_id)) = open.pop() {
+            if !known.insert(run_id.clone()) {
+                continue;
+            }
+            let handle = self.client.workflow_handle::<Program>(&id).with_run_id(&run_id);
+            let history = handle.fetch_history().await.with_context(|| format!("the history of {id}"))?;
+            counts.runs += 1;
+            counts.events += history.events.len() as u64;
+            for event in &history.events {
+                counts.tasks += u64::from(matches!(
+                    event.attributes,
+                    Some(Attributes::WorkflowTaskCompletedEventAttributes(_))
+                ));
+                if let Err(error) = good(event) {
+                    return self.fails(&id, &run_id, error).await;
+                }
+                open.extend(follow(event, &id));
+            }
+            if let Err(error) = self.replays(&history, random).await {
+                return self.fails(&id, &run_id, error).await;
+            }
+            let seen: Vec<&Done> = seen.iter().filter(|done| done.run_id == run_id).collect();
+            let result = result.as_ref().filter(|done| done.run_id == run_id);
+            if (result.is_some() || !seen.is_empty())
+                && let Err(error) = same(&handle, result, &seen).await
+            {
+                return self.fails(&id, &run_id, error).await;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Whether the history replays, whole and cut off somewhere.
+    async fn replays(&self, history: &WorkflowHistory, random: &mut Random) -> anyhow::Result<()> {
+        let whole = self.replayer.replay(history.clone()).await;
+        whole.context("the history does not replay")?;
+        let started = history.events.iter().filter(|event| event.event_type() == EventType::WorkflowTaskStarted);
+        let cuts: Vec<i64> = started.map(|event| event.event_id).collect();
+        if cuts.is_empty() {
+            return Ok(());
+        }
+        let cut = usize::try_from(cuts[usize::try_from(random.below(cuts.len() as u64))?])?;
+        let mut part = history.clone();
+        part.events.truncate(cut);
+        let part = self.replayer.replay(part).await;
+        part.with_context(|| format!("the history up to event {cut} does not replay"))
+    }
+
+    /// Writes the newest run's history, or this run's, to a file that the error names.
+    async fn fails<T>(&self, id: &str, run_id: &str, error: anyhow::Error) -> anyhow::Result<T> {
+        let mut handle = self.client.workflow_handle::<Program>(id);
+        if !run_id.is_empty() {
+            handle = handle.with_run_id(run_id);
+        }
+        let history = handle.fetch_history().await;
+        let history = history.with_context(|| format!("seed {}: {error:#}", self.seed))?;
+        let json = history.to_json()?;
+        let events: Vec<_> = history
+            .events
+            .iter()
+            .map(|event| format!("  {} {}", event.event_id, event.event_type().as_str_name()))
+            .collect();
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("program-{}.json", self.seed));
+        std::fs::write(&file, &json)?;
+        let (seed, file) = (self.seed, file.display());
+        let report = format!(
+            "seed {seed}, workflow {id} on {}: again with\n  PROGRAM_SEED={seed} cargo test -p temporal-integration-tests --test programs\nits history, {file}, replays with\n  PROGRAM_HISTORY={file} cargo test -p temporal-integration-tests --test programs\n{}",
+            self.task_queue,
+            events.join("\n")
+        );
+        bail!("{error:#}\n{report}")
+    }
+}
+
+/// An event that is not to be in a history of a program.
+fn good(event: &Event) -> anyhow::Result<()> {
+    match &event.attributes {
+        Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => {
+            // Something came while the program ended: the task is tried again with it.
+            let usual = [
+                WorkflowTaskFailedCause::UnhandledCommand,
+                // A child is ended with its parent.
+                WorkflowTaskFailedCause::ForceCloseCommand,
+            ];
+            ensure!(
+                usual.contains(&failed.cause()),
+                "event {}: a workflow task failed: {:?} {:?}",
+                event.event_id,
+                failed.cause(),
+                failed.failure
+            );
+        }
+        Some(Attributes::WorkflowTaskTimedOutEventAttributes(timed_out)) => {
+            if timed_out.timeout_type() == TimeoutType::StartToClose {
+                bail!("event {}: a workflow task timed out", event.event_id);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The run that an event leads to.
+fn follow(event: &Event, id: &str) -> Option<(String, String)> {
+    match event.attributes.as_ref()? {
+        Attributes::WorkflowExecutionContinuedAsNewEventAttributes(next) => {
+            Some((id.to_owned(), next.new_execution_run_id.clone()))
+        }
+        Attributes::ChildWorkflowExecutionStartedEventAttributes(started) => {
+            let child = started.workflow_execution.clone()?;
+            Some((child.workflow_id, child.run_id))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a replay by the worker tells the same as the result and as earlier queries.
+async fn same(handle: &WorkflowHandle<Program>, result: Option<&Done>, seen: &[&Done]) -> anyhow::Result<()> {
+    let end = handle.query(Program::log, ()).await.context("a query at its end")?;
+    // Handlers of its last task may go on after its end.
+    for early in result.into_iter().chain(seen.iter().copied()) {
+        ensure!(
+            end.log.starts_with(&early.log),
+            "it was once at {:?}, and is at its end at {:?}",
+            early.log,
+            end.log
+        );
+    }
+    Ok(())
+}
