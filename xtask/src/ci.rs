@@ -79,6 +79,11 @@ const STEPS: &[Step] = &[
         run: || integration("embedded"),
     },
     Step {
+        name: "programs",
+        what: "10,000 random programs replay (PROGRAM_SEEDS says how many)",
+        run: programs,
+    },
+    Step {
         name: "integration-dev",
         what: "integration suite on a real dev server",
         run: || {
@@ -220,9 +225,19 @@ fn suite_exists() -> bool {
 
 /// The suite runs in one process, not in one for each test, so that its tests share one server.
 fn integration(server: &str) -> anyhow::Result<()> {
-    let mut command = cargo::command(&["test", "--package", SUITE, "--lib", "--tests"]);
+    let mut command = cargo::command(&["test", "--package", SUITE, "--lib", "--test", "suite"]);
     command.env("TEMPORAL_TEST_SERVER", server);
     run_tests(command)
+}
+
+/// Random programs, live, evicted and replayed, on the embedded server.
+fn programs() -> anyhow::Result<()> {
+    let mut command = cargo::command(&["test", "--package", SUITE, "--test", "programs", "--", "--nocapture"]);
+    command.env(
+        "PROGRAM_SEEDS",
+        std::env::var_os("PROGRAM_SEEDS").unwrap_or_else(|| "10000".into()),
+    );
+    check(command)
 }
 
 /// Runs tests, which are told of the Python environment if there is one.

@@ -6,17 +6,17 @@ use crate::step::Step;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use temporal_integration_tests::history::{Attributes, Event, EventType};
-use temporal_protos::api::enums::v1::{TimeoutType, WorkflowTaskFailedCause};
 use temporal_protos::api::common::v1::WorkflowExecution;
+use temporal_protos::api::enums::v1::{TimeoutType, WorkflowTaskFailedCause};
 use temporal_protos::api::workflowservice::v1::ResetStickyTaskQueueRequest;
 use temporal_sdk::client::{Client, UpdateWaitStage, WorkflowHandle, WorkflowHistory, WorkflowOptions};
 use temporal_sdk::worker::Replayer;
 
 /// How long a program may take, in real time.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Something that happens to a program.
 #[derive(Debug, Clone)]
@@ -39,6 +39,20 @@ impl Action {
             17 => Self::Cancel,
             _ => Self::ResetSticky,
         }
+    }
+}
+
+/// What the driver of a program is at.
+#[derive(Default)]
+struct Doing(Mutex<String>);
+
+impl Doing {
+    fn set(&self, what: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn get(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -78,15 +92,16 @@ impl Seed<'_> {
             finished: false,
         };
         let id = format!("p-{}", self.seed);
-        let options = WorkflowOptions::new(&id, self.task_queue);
+        // A machine under load is not what is looked for.
+        let options = WorkflowOptions::new(&id, self.task_queue).task_timeout(Duration::from_secs(60));
         let handle = self.client.start_workflow(Program::run, start, options).await?;
         let first = handle.run_id().unwrap_or_default().to_owned();
-        let doing = Mutex::new(String::new());
+        let doing = Doing::default();
         let lives = tokio::time::timeout(DEADLINE, self.live(&handle, actions, &doing)).await;
         let seen = match lives {
             Ok(Ok(seen)) => seen,
             Ok(Err(error)) => return self.fails(&id, "", error).await,
-            Err(_) => return self.fails(&id, "", anyhow!("it does not end; {}", doing.lock().unwrap())).await,
+            Err(_) => return self.fails(&id, "", anyhow!("it does not end; {}", doing.get())).await,
         };
         let (result, seen) = seen;
         let mut counts = self.check(&id, &first, &mut random, &result, &seen).await?;
@@ -99,7 +114,7 @@ impl Seed<'_> {
         &self,
         handle: &WorkflowHandle<Program>,
         actions: Vec<(u64, Action)>,
-        doing: &Mutex<String>,
+        doing: &Doing,
     ) -> anyhow::Result<(Option<Done>, Vec<Done>)> {
         // Without the run's id, so that what continues it is meant, too.
         let newest = self.client.workflow_handle::<Program>(handle.id());
@@ -108,15 +123,17 @@ impl Seed<'_> {
             for (pause, action) in actions {
                 // Not to wait for something, but to be early or late with it.
                 tokio::time::sleep(Duration::from_millis(pause * pause * 2)).await;
-                *doing.lock().unwrap() = format!("its driver is at {action:?}");
+                doing.set(format!("its driver is at {action:?}"));
                 self.act(&newest, action, &mut seen).await;
             }
             // It has ended, unless this arrives. A run that continues as new in the task that brings the signal may
             // have decided before it saw it, so that the next run needs another.
+            let mut pause = Duration::from_millis(500);
             while newest.signal(Program::finish, ()).await.is_ok() {
-                tokio::time::sleep(Duration::from_secs(2)).await;
+                tokio::time::sleep(pause).await;
+                pause *= 2;
             }
-            *doing.lock().unwrap() = "its driver is done".to_owned();
+            doing.set("its driver is done".to_owned());
             seen
         };
         let (result, seen) = tokio::join!(handle.result(), drive);
@@ -129,7 +146,11 @@ impl Seed<'_> {
             Action::Bump => drop(handle.signal(Program::bump, ()).await),
             Action::Step(step) => drop(handle.signal(Program::step, step).await),
             Action::Update(step) => {
-                drop(handle.start_update(Program::change, step, UpdateWaitStage::Accepted).await);
+                drop(
+                    handle
+                        .start_update(Program::change, step, UpdateWaitStage::Accepted)
+                        .await,
+                );
             }
             Action::Query => seen.extend(handle.query(Program::log, ()).await),
             Action::Cancel => drop(handle.cancel().await),
@@ -163,7 +184,10 @@ impl Seed<'_> {
                 continue;
             }
             let handle = self.client.workflow_handle::<Program>(&id).with_run_id(&run_id);
-            let history = handle.fetch_history().await.with_context(|| format!("the history of {id}"))?;
+            let history = handle
+                .fetch_history()
+                .await
+                .with_context(|| format!("the history of {id}"))?;
             counts.runs += 1;
             counts.events += history.events.len() as u64;
             for event in &history.events {
@@ -194,7 +218,10 @@ impl Seed<'_> {
     async fn replays(&self, history: &WorkflowHistory, random: &mut Random) -> anyhow::Result<()> {
         let whole = self.replayer.replay(history.clone()).await;
         whole.context("the history does not replay")?;
-        let started = history.events.iter().filter(|event| event.event_type() == EventType::WorkflowTaskStarted);
+        let started = history
+            .events
+            .iter()
+            .filter(|event| event.event_type() == EventType::WorkflowTaskStarted);
         let cuts: Vec<i64> = started.map(|event| event.event_id).collect();
         if cuts.is_empty() {
             return Ok(());

@@ -19,17 +19,21 @@ use temporal_sdk::worker::{Replayer, Worker};
 use temporal_testing::WorkflowEnvironment;
 
 /// How many programs share a server.
-const BATCH: u64 = 100;
+const BATCH: u64 = 50;
 
 /// How many servers there are at the same time.
-const SERVERS: usize = 3;
+const SERVERS: usize = 2;
 
 /// The task queues and the capacities of the caches of their workers.
 const WORKERS: [(&str, &[usize]); 4] = [("none", &[0]), ("few", &[2]), ("all", &[1000]), ("two", &[1000, 3])];
 
 fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}: give a number")))
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is {value:?}: give a number")),
+    )
 }
 
 fn replayer() -> anyhow::Result<Replayer> {

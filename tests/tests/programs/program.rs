@@ -87,7 +87,8 @@ async fn act(ctx: &activity::Context, number: u8) -> activity::Result<u32> {
         _ => {
             for beat in 0..4_u32 {
                 ctx.heartbeat(beat);
-                ctx.until_cancelled(tokio::time::sleep(Duration::from_millis(4))).await?;
+                ctx.until_cancelled(tokio::time::sleep(Duration::from_millis(4)))
+                    .await?;
             }
         }
     }
@@ -139,7 +140,7 @@ fn child_options(ctx: &Context, number: u8) -> ChildWorkflowOptions {
         3 => ChildWorkflowOptions::new(format!("{}-child", ctx.info().workflow_id)),
         _ => ChildWorkflowOptions::default(),
     };
-    options.cancellation_type(cancellation(number / 6))
+    options.cancellation_type(cancellation(number / 6)).task_timeout(MINUTE)
 }
 
 async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Result<u32> {
@@ -172,7 +173,7 @@ async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Resu
         }
         Step::SideEffect => {
             // Another value each time it is made.
-            let value = ctx.side_effect(|| workflow_uncertain());
+            let value = ctx.side_effect(uncertain);
             Ok(program.note(4, value))
         }
         Step::Patch(number) => Ok(program.note(5, u32::from(ctx.patched(&format!("patch-{number}"))))),
@@ -190,7 +191,7 @@ async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Resu
 }
 
 /// A number that nobody can foresee.
-fn workflow_uncertain() -> u32 {
+fn uncertain() -> u32 {
     static COUNTER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
@@ -222,11 +223,16 @@ async fn waiting(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::
 async fn others(ctx: &Context, program: &Rc<Program>, step: Step) -> u32 {
     match step {
         Step::Child(number) => {
-            let result = ctx.execute_child_workflow(child, number % 6, child_options(ctx, number)).await;
+            let result = ctx
+                .execute_child_workflow(child, number % 6, child_options(ctx, number))
+                .await;
             program.note(20, counted(result))
         }
         Step::SignalledChild(number) => {
-            let Ok(started) = ctx.start_child_workflow(child, number, child_options(ctx, number)).await else {
+            let Ok(started) = ctx
+                .start_child_workflow(child, number, child_options(ctx, number))
+                .await
+            else {
                 return program.note(21, 998);
             };
             let signalled = started.signal(signal_named("hello"), 1).await;
@@ -277,10 +283,7 @@ async fn composed(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow:
             ctx.sleep(MINUTE).await?;
             counted(task.await)
         }
-        Step::Timeout(step) => ctx
-            .timeout(MINUTE, start(ctx, program, *step))
-            .await
-            .map_or(7, counted),
+        Step::Timeout(step) => ctx.timeout(MINUTE, start(ctx, program, *step)).await.map_or(7, counted),
         Step::Scope(inner, until) => {
             let (scope, handle) = ctx.child();
             let mut inner = start(&scope, program, *inner);

@@ -89,8 +89,8 @@ impl Patches {
     }
 
     /// What a call was answered before, if any.
-    pub(crate) fn answer(&self, id: &str) -> bool {
-        self.answers.get(id).copied().unwrap_or(false)
+    pub(crate) fn answer(&self, id: &str) -> Option<bool> {
+        self.answers.get(id).copied()
     }
 
     pub(crate) fn recorded(&self, number: u32, data: &PatchData) -> Result<(), Differences> {

@@ -185,9 +185,11 @@ impl WorkflowRun {
     }
 
     /// Whether the code behind this patch runs: always in new histories; in replay if history holds the marker.
+    ///
+    /// Code that goes on after it closed the run is new where it was not asked before, since nothing of it is recorded.
     pub fn patched(&mut self, id: &str, deprecated: bool) -> bool {
         if !self.accepts("patched") {
-            return self.operations.patches.answer(id);
+            return self.operations.patches.answer(id).unwrap_or(self.is_closed());
         }
         let recorded = self.phase == Phase::Running { recorded: true };
         self.operations.patches.call(id, deprecated, recorded, &mut self.out)

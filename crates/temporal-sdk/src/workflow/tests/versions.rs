@@ -96,3 +96,40 @@ fn a_version_that_the_code_has_no_more_fails_the_task() {
     server.signal("poke", &());
     assert_eq!(server.task().summary(), ["start timer 2 of 2s"]);
 }
+
+/// Ends when it is poked; another signal takes a version.
+#[derive(Default)]
+struct Hurried {
+    poked: Cell<bool>,
+}
+
+#[workflow]
+impl Hurried {
+    #[run]
+    async fn run(&self, ctx: &Context) -> workflow::Result<()> {
+        ctx.wait_condition(|| self.poked.get()).await?;
+        Ok(())
+    }
+
+    #[signal]
+    fn poke(&self) {
+        self.poked.set(true);
+    }
+
+    #[signal]
+    fn late(&self, ctx: &Context) {
+        assert_eq!(ctx.version("late", 1..=3), 3);
+        assert!(ctx.patched("later"));
+    }
+}
+
+/// A handler that comes in the task in which the run ends, after its end: nothing of it is recorded, so it is new code.
+#[test]
+fn what_comes_after_the_end_takes_the_highest_version() {
+    let mut server = Server::start::<Hurried>(vec![]);
+    assert!(server.task().commands.is_empty());
+    server.signal("poke", &());
+    server.signal("late", &());
+    assert_eq!(server.task().summary(), ["complete null"]);
+    server.replay().unwrap();
+}
