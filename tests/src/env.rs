@@ -92,32 +92,48 @@ pub fn skip(test: &str, reason: &str) {
     eprintln!("{test} is skipped: {reason}");
 }
 
-/// The lines logged with the target `suite`, by whatever thread.
+/// The lines logged with the target `suite`, and the SDK's warnings, by whatever thread.
 static CAPTURED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// The lines that were logged with the target `suite` and that the predicate takes, in order.
+/// The lines that were logged with the target `suite`, and the SDK's own warnings with their fields (`message name=value`), that
+/// the predicate takes, in order.
 #[must_use]
 pub fn captured(take: impl Fn(&str) -> bool) -> Vec<String> {
     let lines = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
     lines.iter().filter(|line| take(line)).cloned().collect()
 }
 
-/// Keeps what is logged with the target `suite`.
+/// Keeps what is logged with the target `suite`, and what the SDK warns of.
 struct Capture;
+
+fn is_captured(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.target() == "suite"
+        || (metadata.target().starts_with("temporal_") && *metadata.level() <= tracing::Level::WARN)
+}
 
 impl<S: Subscriber> Layer<S> for Capture {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        struct Message(String);
-        impl Visit for Message {
+        #[derive(Default)]
+        struct Line {
+            message: String,
+            fields: String,
+        }
+        impl Visit for Line {
             fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
                 if field.name() == "message" {
-                    self.0 = format!("{value:?}");
+                    self.message = format!("{value:?}");
+                } else {
+                    self.fields += &format!(" {}={value:?}", field.name());
                 }
             }
         }
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        CAPTURED.lock().unwrap_or_else(PoisonError::into_inner).push(message.0);
+        let mut line = Line::default();
+        event.record(&mut line);
+        let Line { message, fields } = line;
+        CAPTURED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(message + &fields);
     }
 }
 
@@ -130,7 +146,7 @@ fn log() {
                 .with_test_writer()
                 .with_filter(tracing_subscriber::EnvFilter::from_default_env())
         });
-        let capture = Capture.with_filter(filter_fn(|metadata| metadata.target() == "suite"));
+        let capture = Capture.with_filter(filter_fn(is_captured));
         tracing_subscriber::registry().with(shown).with(capture).init();
     });
 }

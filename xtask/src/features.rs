@@ -16,17 +16,50 @@ pub(crate) struct Options {
     uncovered: bool,
 }
 
-/// A capability's number: `S12`, `P3`.
+/// A capability's number: `S12`, `P3`, `O14`, `B8`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
-    // S before P, as in the table.
-    beyond: bool,
+    family: Family,
     number: u32,
+}
+
+/// Where a capability comes from, in the order of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Family {
+    /// What a Temporal SDK offers at the least.
+    Seed,
+    /// What the newest siblings offer beyond that.
+    Plus,
+    /// What single SDKs offer.
+    Other,
+    /// What none offers.
+    Beyond,
+}
+
+impl Family {
+    fn of(letter: char) -> Option<Self> {
+        match letter.to_ascii_uppercase() {
+            'S' => Some(Self::Seed),
+            'P' => Some(Self::Plus),
+            'O' => Some(Self::Other),
+            'B' => Some(Self::Beyond),
+            _ => None,
+        }
+    }
+
+    fn letter(self) -> char {
+        match self {
+            Self::Seed => 'S',
+            Self::Plus => 'P',
+            Self::Other => 'O',
+            Self::Beyond => 'B',
+        }
+    }
 }
 
 impl std::fmt::Display for Row {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}{}", if self.beyond { 'P' } else { 'S' }, self.number)
+        write!(formatter, "{}{}", self.family.letter(), self.number)
     }
 }
 
@@ -126,17 +159,13 @@ fn parse_table(text: &str) -> anyhow::Result<Vec<Feature>> {
 
 /// `S12` or `p3`, and nothing else.
 fn parse_row(word: &str) -> Option<Row> {
-    let beyond = match word.as_bytes().first()? {
-        b'S' | b's' => false,
-        b'P' | b'p' => true,
-        _ => return None,
-    };
+    let family = Family::of(word.chars().next()?)?;
     let digits = &word[1..];
     if digits.is_empty() || digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     Some(Row {
-        beyond,
+        family,
         number: digits.parse().ok()?,
     })
 }
@@ -239,9 +268,9 @@ fn rows_in(line: &str) -> Vec<Row> {
             continue;
         }
         // Only capitals: a word such as "s3" in a sentence is none.
-        if let Some(row) = parse_row(word).filter(|_| word.starts_with(['S', 'P'])) {
+        if let Some(row) = parse_row(word).filter(|_| word.starts_with(['S', 'P', 'O', 'B'])) {
             if let (true, Some(first)) = (range, rows.last().copied())
-                && first.beyond == row.beyond
+                && first.family == row.family
             {
                 rows.extend((first.number + 1..row.number).map(|number| Row { number, ..row }));
             }
@@ -283,6 +312,7 @@ mod tests {
     #[test]
     fn rows_are_found_in_sentences() {
         assert_eq!(shown(&rows_in("/// S4, S66: typed (P3).")), "S4 S66 P3");
+        assert_eq!(shown(&rows_in("/// O13, and B8 too")), "O13 B8");
         assert_eq!(shown(&rows_in("/// S17–S20 and S22-S23")), "S17 S18 S19 S20 S22 S23");
         assert_eq!(shown(&rows_in("/// an S3 bucket is one, s4 and SHA1 are not")), "S3");
     }

@@ -171,7 +171,7 @@ fn s17_s18_s19_s20_encodings() {
 }
 
 /// Turns every payload's bytes around, as an encryption would.
-struct Reverse;
+pub(crate) struct Reverse;
 
 impl PayloadCodec for Reverse {
     fn encode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {

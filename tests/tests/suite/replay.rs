@@ -78,8 +78,8 @@ fn s168_s169_a_history_replays_with_its_own_code_only() {
 fn suite() -> ReplayerBuilder {
     use crate::{
         activities, author, beyond, cancellation, cancellation_table, children, client, continue_as_new,
-        cross_language, data, dynamic, failing, hello, local_activities, logging, messages, ordering,
-        timers_conditions, trouble, worker_lifecycle,
+        cross_language, data, dynamic, failing, hello, local_activities, logging, messages, ordering, rows_activities,
+        rows_clients, rows_workflows, timers_conditions, trouble, worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -177,6 +177,25 @@ fn suite() -> ReplayerBuilder {
         .workflow::<worker_lifecycle::measures>()
         .workflow::<worker_lifecycle::watches>()
         .workflow::<worker_lifecycle::many_steps>()
+        .workflow::<rows_activities::asks_thread_name>()
+        .workflow::<rows_activities::calls_blocking>()
+        .workflow::<rows_activities::calls_intercepted>()
+        .workflow::<rows_activities::here_and_there>()
+        .workflow::<rows_activities::several_here>()
+        .workflow::<rows_activities::has_beats>()
+        .workflow::<rows_activities::stops>()
+        .workflow::<rows_clients::counts>()
+        .workflow::<rows_clients::goes_on_otherwise>()
+        .workflow::<rows_clients::otherwise>()
+        .workflow::<rows_workflows::LeavesHandlers>()
+        .workflow::<rows_workflows::adds_handlers>()
+        .workflow::<rows_workflows::waits_in_many_places>()
+        .workflow::<rows_workflows::WorksForTenant>()
+        .workflow::<rows_workflows::child_works_for>()
+        .workflow::<rows_workflows::panics_for_good>()
+        .workflow::<rows_workflows::fails_secretly_p65>()
+        .workflow::<rows_workflows::other_one>()
+        .workflow::<rows_workflows::coordinates>()
 }
 
 /// S170: every history that any version of the suite recorded replays with the code of today. `RECORD_HISTORIES=1` with the

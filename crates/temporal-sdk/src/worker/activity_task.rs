@@ -7,7 +7,7 @@
 use super::heartbeat::Heartbeats;
 use super::shared::Shared;
 use super::{codec, execution};
-use crate::activity::{CancellationReason, Context, Control, Ending, Error, Info};
+use crate::activity::{CancellationReason, Context, Control, Ending, Error, ExecutorError, Info};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -40,8 +40,14 @@ pub(super) async fn run(worker: Arc<Shared>, mut task: PollActivityTaskQueueResp
             ),
             "CodecError",
         )),
-        Ok(()) => prepared.attempt(&worker, input).await,
+        Ok(()) => prepared.attempt(&worker, &ticket.activity_type, input).await,
     };
+    if let Err(error) = &result
+        && let Some(error) = error.downcast_ref::<ExecutorError>()
+    {
+        // It takes no other job either.
+        let _ = worker.fatal.send(error.clone().into());
+    }
     let unsent = prepared.heartbeats.end();
     let answered = match result {
         Ok(payload) => ticket.completed(&worker, payload).await,
@@ -93,9 +99,9 @@ impl Prepared {
         }
     }
 
-    async fn attempt(&self, worker: &Arc<Shared>, input: Vec<Payload>) -> crate::activity::Result<Payload> {
+    /// Runs the activity of this name. It is not taken from the context, whose information interceptors may change.
+    async fn attempt(&self, worker: &Arc<Shared>, name: &str, input: Vec<Payload>) -> crate::activity::Result<Payload> {
         let _running = worker.running(self.control.clone());
-        let name = &self.ctx.info().activity_type;
         let Some(definition) = worker.activities.find(name) else {
             return Err(execution::not_registered(
                 name,

@@ -288,7 +288,8 @@ impl WorkflowHost {
         });
         match finished {
             Some(Some(finished)) => {
-                self.drop_closed();
+                let live = matches!(finished, Ok(Outcome::Completed(_)));
+                self.drop_closed(live);
                 finished
                     .map(Drive::Finished)
                     .map_err(|error| run_failure(&self.environment, &error))
@@ -311,15 +312,15 @@ impl WorkflowHost {
         }
     }
 
-    /// Drops the code of a workflow that has closed. Its state stays, for queries.
-    fn drop_closed(&mut self) {
+    /// Drops the code of a workflow that has closed, now or in a replay. Its state stays, for queries.
+    fn drop_closed(&mut self, live: bool) {
         let Stage::Running(run) = &self.stage else { return };
         if run.phase() == Phase::Ended || !run.core().is_closed() {
             return;
         }
         let run = Rc::clone(run);
         let unfinished = run.handlers.unfinished();
-        if !unfinished.is_empty() && !run.core().is_replaying() {
+        if !unfinished.is_empty() && live {
             self.span(&run).in_scope(|| {
                 tracing::warn!(
                     handlers = unfinished.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
