@@ -5,15 +5,17 @@ use super::{BuildError, codec};
 use crate::panic;
 use crate::workflow::Interceptor;
 use crate::workflow::Workflow;
-use crate::workflow::host::{Drive, HostEnvironment, TaskFailure, WorkflowHost};
+use crate::workflow::failure_policy::FailurePolicy;
+use crate::workflow::host::{Drive, HostEnvironment, NONDETERMINISM, TaskFailure, WorkflowHost};
 use crate::workflow::registry::WorkflowRegistry;
 use futures_core::Stream;
 use std::fmt;
 use std::sync::Arc;
 use temporal_client::DataConverter;
 use temporal_client::data::CodecError;
-use temporal_client::protos::api::history::v1::History;
+use temporal_client::protos::api::failure::v1::failure::FailureInfo;
 use temporal_client::protos::api::history::v1::history_event::Attributes;
+use temporal_client::protos::api::history::v1::{History, HistoryEvent};
 use temporal_client::workflow::WorkflowHistory;
 use temporal_core::{Nondeterminism, RunError, WorkflowTask};
 
@@ -61,6 +63,7 @@ pub struct ReplayerBuilder {
     threads: usize,
     detect_foreign_wakes: bool,
     interceptors: Vec<Arc<dyn Interceptor>>,
+    failures: FailurePolicy,
 }
 
 impl fmt::Debug for ReplayerBuilder {
@@ -112,6 +115,26 @@ impl ReplayerBuilder {
         self
     }
 
+    /// Errors of this type fail the workflow task, as the worker was told: a history in which one failed the workflow does
+    /// not replay.
+    pub fn fail_workflow_task_on<E: std::error::Error + Send + Sync + 'static>(mut self) -> Self {
+        self.failures.fail_task_on::<E>();
+        self
+    }
+
+    /// A panic of workflow code fails the workflow, as the worker was told, instead of the task.
+    pub fn fail_workflow_on_panic(mut self) -> Self {
+        self.failures.panic_fails_workflow = true;
+        self
+    }
+
+    /// Workflow code that does not fit the history fails the workflow, as the worker was told: a history that ended so
+    /// replays. In any other one code that does not fit is an error, as ever.
+    pub fn fail_workflow_on_nondeterminism(mut self) -> Self {
+        self.failures.nondeterminism_fails_workflow = true;
+        self
+    }
+
     /// Lets workflow code be woken by what is not the workflow's own, as a worker may be told to.
     pub fn allow_foreign_wakes(mut self) -> Self {
         self.detect_foreign_wakes = false;
@@ -144,7 +167,7 @@ impl ReplayerBuilder {
                 task_queue: self.task_queue,
                 detect_foreign_wakes: self.detect_foreign_wakes,
                 interceptors: self.interceptors,
-                failures: Default::default(),
+                failures: self.failures,
             }),
             threads: self.threads,
         })
@@ -202,6 +225,7 @@ impl Replayer {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             detect_foreign_wakes: true,
             interceptors: Vec::new(),
+            failures: FailurePolicy::default(),
         }
     }
 
@@ -273,9 +297,14 @@ fn task(workflow_id: String, history: History) -> Result<WorkflowTask, ReplayErr
 }
 
 fn replay(environment: &Arc<HostEnvironment>, task: WorkflowTask) -> Result<(), ReplayError> {
+    let failed_by_nondeterminism = task.events.last().is_some_and(failed_by_nondeterminism);
     let replay = || {
         let mut host = WorkflowHost::start(environment, task)?;
-        match host.drive()? {
+        let driven = match host.drive() {
+            Err(failure) if failed_by_nondeterminism && host.fails_by_nondeterminism(&failure) => return Ok(()),
+            driven => driven?,
+        };
+        match driven {
             // Local activities that were under way when the history was taken have no end yet.
             Drive::Finished(_) | Drive::LocalActivities(_) => Ok(()),
             Drive::NeedsHistory => Err(ReplayError::BadHistory {
@@ -288,4 +317,16 @@ fn replay(environment: &Arc<HostEnvironment>, task: WorkflowTask) -> Result<(), 
             message: panic.to_string(),
         })
     })
+}
+
+/// Whether the workflow failed because its code did not fit its history.
+fn failed_by_nondeterminism(last: &HistoryEvent) -> bool {
+    let Some(Attributes::WorkflowExecutionFailedEventAttributes(failed)) = &last.attributes else {
+        return false;
+    };
+    let info = failed
+        .failure
+        .as_ref()
+        .and_then(|failure| failure.failure_info.as_ref());
+    matches!(info, Some(FailureInfo::ApplicationFailureInfo(info)) if info.r#type == NONDETERMINISM)
 }

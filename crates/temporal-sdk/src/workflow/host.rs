@@ -151,9 +151,13 @@ impl WorkflowHost {
 
     /// Whether code that does not fit the history ends the workflow instead of the task.
     fn fails_workflow(&self, failure: &TaskFailure) -> bool {
+        self.is_live && self.fails_by_nondeterminism(failure)
+    }
+
+    /// Whether this is code that does not fit the history, and such code is to end the workflow instead of the task.
+    pub(crate) fn fails_by_nondeterminism(&self, failure: &TaskFailure) -> bool {
         let entry = self.environment.workflows.find(&self.identity.workflow_type);
-        self.is_live
-            && failure.cause == WorkflowTaskFailedCause::NonDeterministicError
+        failure.cause == WorkflowTaskFailedCause::NonDeterministicError
             && (self.environment.failures.nondeterminism_fails_workflow
                 || entry.is_some_and(|entry| entry.failures.nondeterminism_fails_workflow))
     }
@@ -380,6 +384,9 @@ fn failed_workflow(failure: TaskFailure) -> Outcome {
     })
 }
 
+/// The type of the failure of code that does not fit its history.
+pub(crate) const NONDETERMINISM: &str = "Nondeterminism";
+
 /// What completions say of this SDK.
 const SDK_NAME: &str = "temporal-rust-sdk";
 
@@ -438,7 +445,7 @@ fn run_failure(environment: &HostEnvironment, error: &RunError) -> TaskFailure {
         RunError::Nondeterminism(_) => (
             WorkflowTaskFailedCause::NonDeterministicError,
             TaskFailureKind::Failed,
-            "Nondeterminism",
+            NONDETERMINISM,
         ),
         RunError::CacheMismatch { .. } => (
             WorkflowTaskFailedCause::ResetStickyTaskQueue,

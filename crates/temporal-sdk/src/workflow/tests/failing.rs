@@ -1,10 +1,12 @@
 //! The table of failing, and misuse that answers clearly.
 
+use crate::worker::{ReplayError, Replayer, ReplayerBuilder};
 use crate::workflow;
 use crate::workflow::tests::server::{Server, failure, payload};
 use crate::workflow::{ActivityOptions, ApplicationError, Context, activity_named};
 use std::cell::Cell;
 use std::time::Duration;
+use temporal_client::workflow::WorkflowHistory;
 use temporal_protos::api::command::v1::command::Attributes as Asked;
 use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::failure::v1::failure::FailureInfo;
@@ -390,4 +392,69 @@ fn a_workflow_says_which_errors_fail_what() {
         summary[0].starts_with("fail: [TMPRL1100] nondeterminism"),
         "{summary:?}"
     );
+}
+
+/// `Otherwise` without its policies, which a worker may have instead.
+struct Plain;
+
+#[workflow(name = "Otherwise")]
+impl Plain {
+    #[init]
+    fn new(_how: String) -> Self {
+        Self
+    }
+
+    #[run]
+    async fn run(&self, ctx: &Context, how: String) -> workflow::Result<()> {
+        match how.as_str() {
+            "own" => Err(ToBeMended.into()),
+            "panic" => panic!("for good"),
+            _ => {
+                ctx.sleep(MINUTE).await?;
+                Ok(())
+            }
+        }
+    }
+}
+
+#[test]
+fn a_replayer_has_the_policies_of_the_worker() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let replay = |server: &Server, replayer: ReplayerBuilder| {
+        let replayer = replayer.build().unwrap();
+        runtime.block_on(replayer.replay(WorkflowHistory::new(server.events.clone())))
+    };
+    let plain = || Replayer::builder().workflow::<Plain>();
+    let own = || Replayer::builder().workflow::<Otherwise>();
+
+    let mut panics = Server::start::<Otherwise>(vec![payload(&"panic")]);
+    panics.task();
+    replay(&panics, own()).unwrap();
+    replay(&panics, plain().fail_workflow_on_panic()).unwrap();
+    let error = replay(&panics, plain()).unwrap_err();
+    assert!(matches!(&error, ReplayError::TaskFailed { message } if message.contains("for good")));
+
+    let mut errs = Server::start::<Plain>(vec![payload(&"own")]);
+    errs.task();
+    replay(&errs, plain()).unwrap();
+    let error = replay(&errs, plain().fail_workflow_task_on::<ToBeMended>()).unwrap_err();
+    assert!(matches!(&error, ReplayError::TaskFailed { message } if message == "to be mended"));
+
+    // The workflow failed because its history said something else.
+    let mut other = Server::start::<Otherwise>(vec![payload(&"sleep")]);
+    other.task();
+    other.events.truncate(4);
+    other.activity_scheduled("1");
+    other.evict();
+    other.check_replay = false;
+    other.signal("poke", &());
+    other.task();
+    replay(&other, own()).unwrap();
+    replay(&other, plain().fail_workflow_on_nondeterminism()).unwrap();
+    let error = replay(&other, plain()).unwrap_err();
+    assert!(matches!(error, ReplayError::Nondeterminism(_)));
+    // One that did not end so is of no use.
+    other.events.pop();
+    let error = replay(&other, plain().fail_workflow_on_nondeterminism()).unwrap_err();
+    assert!(matches!(error, ReplayError::Nondeterminism(_)));
 }
