@@ -304,8 +304,10 @@ fn follow(event: &Event, id: &str) -> Option<(String, String)> {
 /// Whether a replay by the worker tells the same as the result and as earlier queries.
 async fn same(handle: &WorkflowHandle<Program>, result: Option<&Done>, seen: &[&Done]) -> anyhow::Result<()> {
     let end = handle.query(Program::log, ()).await.context("a query at its end")?;
-    // Handlers of its last task may go on after its end.
-    for early in result.into_iter().chain(seen.iter().copied()) {
+    if let Some(result) = result {
+        ensure!(*result == end, "it ended with {result:?}, and its replay with {end:?}");
+    }
+    for early in seen {
         ensure!(
             end.log.starts_with(&early.log),
             "it was once at {:?}, and is at its end at {:?}",

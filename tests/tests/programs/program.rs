@@ -39,11 +39,16 @@ pub(crate) struct Program {
     bumps: Cell<u32>,
     /// Nothing more will come from outside, so that nothing waits for it.
     finished: Cell<bool>,
+    /// Nothing of what handlers still do in the run's last task is recorded.
+    ended: Cell<bool>,
     log: RefCell<Vec<u32>>,
 }
 
 impl Program {
     fn note(&self, kind: u32, value: u32) -> u32 {
+        if self.ended.get() {
+            return value;
+        }
         self.log.borrow_mut().push(kind * 1000 + value % 1000);
         value
     }
@@ -309,28 +314,9 @@ async fn composed(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow:
 impl Program {
     #[run]
     async fn run(self: Rc<Self>, ctx: &Context, start: Start) -> workflow::Result<Done> {
-        let Start {
-            seed,
-            mut runs,
-            bumps,
-            finished,
-        } = start;
-        self.seed.set(seed);
-        self.bumps.set(self.bumps.get() + bumps);
-        self.finished.set(self.finished.get() || finished);
-        let rest = runs.split_off(1);
-        if let Some(step) = runs.pop() {
-            run(ctx, &self, step).await?;
-        }
-        if !rest.is_empty() {
-            return Err(ctx.continue_as_new(Start {
-                seed,
-                runs: rest,
-                bumps: self.bumps.get(),
-                finished: self.finished.get(),
-            }));
-        }
-        Ok(self.done(ctx))
+        let result = self.work(ctx, start).await;
+        self.ended.set(true);
+        result
     }
 
     #[signal]
@@ -369,6 +355,31 @@ impl Program {
 }
 
 impl Program {
+    async fn work(self: &Rc<Self>, ctx: &Context, start: Start) -> workflow::Result<Done> {
+        let Start {
+            seed,
+            mut runs,
+            bumps,
+            finished,
+        } = start;
+        self.seed.set(seed);
+        self.bumps.set(self.bumps.get() + bumps);
+        self.finished.set(self.finished.get() || finished);
+        let rest = runs.split_off(1);
+        if let Some(step) = runs.pop() {
+            run(ctx, self, step).await?;
+        }
+        if !rest.is_empty() {
+            return Err(ctx.continue_as_new(Start {
+                seed,
+                runs: rest,
+                bumps: self.bumps.get(),
+                finished: self.finished.get(),
+            }));
+        }
+        Ok(self.done(ctx))
+    }
+
     fn done(&self, ctx: &Context) -> Done {
         Done {
             run_id: ctx.info().run_id.clone(),

@@ -126,9 +126,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
 ];
 
 /// What cannot agree, as (scenario, path of the attribute), with the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("sleeps", ".data", "the workflow returns how long it slept"),
-];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[("sleeps", ".data", "the workflow returns how long it slept")];
 
 async fn first_task(env: &Env, name: &str) -> anyhow::Result<()> {
     use temporal_integration_tests::history::EventType;
