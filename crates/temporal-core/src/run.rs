@@ -14,6 +14,7 @@ use crate::history::EventBuffer;
 use crate::machines::Own;
 use crate::output::Output;
 use crate::{LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq, RunError, RunOptions, WorkflowTask};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -48,7 +49,7 @@ pub struct WorkflowRun {
     task: Task,
     position: Position,
     phase: Phase,
-    failed: Option<RunError>,
+    failed: Option<Box<RunError>>,
 }
 
 /// The task in hand, without its history.
@@ -122,7 +123,7 @@ impl WorkflowRun {
     /// `CacheMismatch` if the task does not go on where this run stands: evict it and fetch the whole history.
     pub fn handle_task(&mut self, task: WorkflowTask) -> Result<(), RunError> {
         if let Some(failed) = &self.failed {
-            return Err(failed.clone());
+            return Err((**failed).clone());
         }
         let only_query = task.started_event_id == 0;
         let goes_on_after = task.previous_started_event_id;
@@ -166,7 +167,7 @@ impl WorkflowRun {
     /// The page of history that `Next::NeedsHistory` asked for; `more` says whether yet another follows.
     pub fn handle_history_page(&mut self, events: Vec<HistoryEvent>, more: bool) {
         if let Err(error) = self.history.extend(events, more) {
-            self.failed.get_or_insert(error);
+            self.failed.get_or_insert_with(|| Box::new(error));
         }
     }
 

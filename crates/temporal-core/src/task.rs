@@ -1,5 +1,6 @@
 //! What arrives: one workflow task.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -60,7 +61,7 @@ pub struct QueryRequest {
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
     /// `sdk_metadata.sdk_name` of completions.
-    pub sdk_name: String,
+    pub sdk_name: Cow<'static, str>,
     /// `sdk_metadata.sdk_version` of completions.
-    pub sdk_version: String,
+    pub sdk_version: Cow<'static, str>,
 }

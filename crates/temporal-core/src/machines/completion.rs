@@ -37,7 +37,7 @@ pub(crate) enum Closing {
 /// How the code ends the run.
 #[derive(Debug)]
 pub(crate) enum End {
-    Complete(Option<Payload>),
+    Complete(Option<Box<Payload>>),
     Fail(Box<Failure>),
     Cancel,
     ContinueAsNew(Box<ContinueAsNew>),
@@ -113,7 +113,7 @@ impl Closing {
             End::Complete(payload) => command(
                 CommandType::CompleteWorkflowExecution,
                 Attributes::CompleteWorkflowExecutionCommandAttributes(CompleteWorkflowExecutionCommandAttributes {
-                    result: single(payload),
+                    result: single(payload.map(|payload| *payload)),
                 }),
                 None,
             ),

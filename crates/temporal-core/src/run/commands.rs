@@ -259,7 +259,7 @@ impl WorkflowRun {
 
     /// Closes the run with a result.
     pub fn complete(&mut self, result: Option<Payload>) {
-        self.close("complete", End::Complete(result));
+        self.close("complete", End::Complete(result.map(Box::new)));
     }
 
     /// Closes the run with a failure.

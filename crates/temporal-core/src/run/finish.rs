@@ -17,7 +17,7 @@ impl WorkflowRun {
     /// When the run has failed, or `next_job` did not say `Done`.
     pub fn finish_task(&mut self) -> Result<Outcome, RunError> {
         if let Some(failed) = &self.failed {
-            return Err(failed.clone());
+            return Err((**failed).clone());
         }
         if self.phase == Phase::Idle || self.phase == Phase::Between || self.out.has_jobs() {
             return Err(RunError::Misuse("call finish_task once after next_job said Done"));

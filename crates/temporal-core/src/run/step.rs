@@ -3,6 +3,7 @@
 use super::WorkflowRun;
 use crate::history::Scan;
 use crate::{Job, Next, RunError};
+use alloc::boxed::Box;
 use alloc::format;
 use temporal_protos::api::history::v1::history_event::Attributes;
 
@@ -26,11 +27,11 @@ impl WorkflowRun {
     /// When code and history disagree, or the history is broken. The run is of no use from then on: evict it.
     pub fn next_job(&mut self) -> Result<Next, RunError> {
         if let Some(failed) = &self.failed {
-            return Err(failed.clone());
+            return Err((**failed).clone());
         }
         let next = self.advance();
         if let Err(error) = &next {
-            self.failed = Some(error.clone());
+            self.failed = Some(Box::new(error.clone()));
         }
         next
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 /// A run in use is never given up, so the cache may hold more than its capacity for as long as those tasks take.
 #[derive(Debug)]
 pub(super) struct Cache<T> {
-    entries: HashMap<Arc<str>, Entry<T>>,
+    /// Boxed, since a hash table keeps room for about half as many again.
+    entries: HashMap<Arc<str>, Box<Entry<T>>>,
     /// The idle runs, the one idle for longest first.
     idle: BTreeMap<u64, Arc<str>>,
     clock: u64,
@@ -41,9 +42,11 @@ impl<T> Cache<T> {
 
     /// The run's value, in use from now on; made if there is none.
     pub(super) fn take_up(&mut self, run_id: &Arc<str>, make: impl FnOnce() -> T) -> &mut T {
-        let entry = self.entries.entry(Arc::clone(run_id)).or_insert_with(|| Entry {
-            value: make(),
-            idle_since: None,
+        let entry = self.entries.entry(Arc::clone(run_id)).or_insert_with(|| {
+            Box::new(Entry {
+                value: make(),
+                idle_since: None,
+            })
         });
         if let Some(tick) = entry.idle_since.take() {
             self.idle.remove(&tick);

@@ -551,7 +551,7 @@ impl Context {
     #[must_use]
     pub fn last_failure(&self) -> Option<temporal_client::failure::Failure> {
         let failure = self.run.info.last_failure.clone()?;
-        Some(self.run.environment.converter.failure_to_error(failure))
+        Some(self.run.environment.converter.failure_to_error(*failure))
     }
 
     /// Sets what user interfaces show as the workflow's current details.

@@ -5,9 +5,10 @@
 //! workflow (a runtime, a thread, a timer that is not Temporal's) and is kept for the host to fail the task with.
 
 use crate::workflow::operation::Wait;
+use crate::workflow::seq_map::SeqMap;
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -134,11 +135,11 @@ struct Condition {
 /// The tasks of one run.
 pub(crate) struct Executor {
     queue: Arc<WakeQueue>,
-    tasks: RefCell<BTreeMap<TaskId, Rc<Task>>>,
+    tasks: RefCell<SeqMap<TaskId, Rc<Task>>>,
     next_task: Cell<TaskId>,
     /// The task that is being polled.
     current: Cell<Option<TaskId>>,
-    conditions: RefCell<BTreeMap<u64, Condition>>,
+    conditions: RefCell<SeqMap<u64, Condition>>,
     next_condition: Cell<u64>,
     /// Whether the poll under way changed something that a condition may see.
     progress: Cell<bool>,
@@ -185,7 +186,7 @@ impl Executor {
 
     /// The task that is being polled, or that panicked when it was.
     pub(crate) fn current_name(&self) -> Option<TaskName> {
-        let task = self.tasks.borrow().get(&self.current.get()?).cloned()?;
+        let task = self.tasks.borrow().get(self.current.get()?).cloned()?;
         Some(task.shared.name.clone())
     }
 
@@ -222,7 +223,7 @@ impl Executor {
 
     /// Puts a parked task at the end of the queue.
     pub(crate) fn start(&self, id: TaskId) {
-        let task = self.tasks.borrow().get(&id).cloned();
+        let task = self.tasks.borrow().get(id).cloned();
         if let Some(task) = task {
             task.waker.wake_by_ref();
         }
@@ -230,7 +231,7 @@ impl Executor {
 
     /// Drops a task. One that is being polled goes when its poll ends.
     pub(crate) fn abort(&self, id: TaskId) {
-        let task = self.tasks.borrow_mut().remove(&id);
+        let task = self.tasks.borrow_mut().remove(id);
         if let Some(task) = task {
             task.shared.state.store(GONE, Ordering::Release);
             let future = task.future.try_borrow_mut().ok().and_then(|mut future| future.take());
@@ -241,13 +242,13 @@ impl Executor {
     /// Drops all tasks, newest first.
     pub(crate) fn clear(&self) {
         loop {
-            let last = self.tasks.borrow().last_key_value().map(|(id, _)| *id);
+            let last = self.tasks.borrow().last_key();
             match last {
                 Some(id) => self.abort(id),
                 None => break,
             }
         }
-        self.conditions.borrow_mut().clear();
+        drop(self.conditions.take());
         self.queue.ready.lock().clear();
     }
 
@@ -282,7 +283,7 @@ impl Executor {
     }
 
     fn poll(&self, id: TaskId) -> bool {
-        let task = self.tasks.borrow().get(&id).cloned();
+        let task = self.tasks.borrow().get(id).cloned();
         let Some(task) = task else { return false };
         let woken = match task
             .shared
@@ -305,7 +306,7 @@ impl Executor {
         if done || aborted {
             self.progress.set(true);
             task.shared.state.store(GONE, Ordering::Release);
-            self.tasks.borrow_mut().remove(&id);
+            self.tasks.borrow_mut().remove(id);
             let future = task.future.borrow_mut().take();
             drop(future);
         }
@@ -332,7 +333,7 @@ impl Executor {
 
     /// Replaces a condition's waker.
     pub(crate) fn update_condition(&self, id: u64, waker: &Waker) {
-        if let Some(registered) = self.conditions.borrow_mut().get_mut(&id) {
+        if let Some(registered) = self.conditions.borrow_mut().get_mut(id) {
             registered.waker.clone_from(waker);
         }
     }
@@ -345,7 +346,7 @@ impl Executor {
     /// The tasks that are not at their end, in the order in which they were started.
     pub(crate) fn names(&self) -> Vec<(TaskId, TaskName)> {
         let tasks = self.tasks.borrow();
-        tasks.iter().map(|(id, task)| (*id, task.shared.name.clone())).collect()
+        tasks.iter().map(|(id, task)| (id, task.shared.name.clone())).collect()
     }
 
     /// The conditions that tasks wait for.
@@ -361,7 +362,7 @@ impl Executor {
 
     /// Forgets a condition.
     pub(crate) fn unregister_condition(&self, id: u64) {
-        self.conditions.borrow_mut().remove(&id);
+        self.conditions.borrow_mut().remove(id);
     }
 }
 

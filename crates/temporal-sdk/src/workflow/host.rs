@@ -51,7 +51,6 @@ pub(crate) struct HostEnvironment {
 /// Dropping it (eviction) drops the workflow's futures; nothing is emitted then.
 pub(crate) struct WorkflowHost {
     environment: Arc<HostEnvironment>,
-    identity: TaskIdentity,
     stage: Stage,
     /// Whether the task in hand asks for an answer that can close the workflow.
     is_live: bool,
@@ -61,7 +60,7 @@ pub(crate) struct WorkflowHost {
 
 enum Stage {
     /// Its first job is still to come.
-    New(Box<WorkflowRun>),
+    New(Box<(TaskIdentity, WorkflowRun)>),
     Running(Run),
     /// Between the two, or after a failure there.
     Broken,
@@ -108,14 +107,13 @@ impl WorkflowHost {
         let identity = TaskIdentity::of(&task);
         let is_live = is_live(&task);
         let options = RunOptions {
-            sdk_name: SDK_NAME.to_owned(),
-            sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
+            sdk_name: SDK_NAME.into(),
+            sdk_version: env!("CARGO_PKG_VERSION").into(),
         };
         let run = WorkflowRun::new(options, task).map_err(|error| run_failure(environment, &error))?;
         Ok(Self {
             environment: Arc::clone(environment),
-            identity,
-            stage: Stage::New(Box::new(run)),
+            stage: Stage::New(Box::new((identity, run))),
             is_live,
             span: None,
         })
@@ -156,7 +154,7 @@ impl WorkflowHost {
 
     /// Whether this is code that does not fit the history, and such code is to end the workflow instead of the task.
     pub(crate) fn fails_by_nondeterminism(&self, failure: &TaskFailure) -> bool {
-        let entry = self.environment.workflows.find(&self.identity.workflow_type);
+        let entry = self.environment.workflows.find(self.workflow_type());
         failure.cause == WorkflowTaskFailedCause::NonDeterministicError
             && (self.environment.failures.nondeterminism_fails_workflow
                 || entry.is_some_and(|entry| entry.failures.nondeterminism_fails_workflow))
@@ -182,25 +180,37 @@ impl WorkflowHost {
 
     fn with_core<T>(&mut self, call: impl FnOnce(&mut WorkflowRun) -> T) -> Option<T> {
         match &mut self.stage {
-            Stage::New(core) => Some(call(core)),
+            Stage::New(new) => Some(call(&mut new.1)),
             Stage::Running(run) => Some(call(&mut run.core.borrow_mut())),
             Stage::Broken => None,
         }
     }
 
+    /// Empty when the run is broken.
+    fn workflow_type(&self) -> &str {
+        match &self.stage {
+            Stage::New(new) => &new.0.workflow_type,
+            Stage::Running(run) => &run.info.workflow_type,
+            Stage::Broken => "",
+        }
+    }
+
     /// Makes the instance and the run method's future, which is not polled yet.
     fn initialize(&mut self, mut initialize: Initialize) -> Result<(), TaskFailure> {
-        let Stage::New(core) = std::mem::replace(&mut self.stage, Stage::Broken) else {
+        let Some(entry) = self.environment.workflows.find(self.workflow_type()).cloned() else {
+            let unknown = self.unknown_workflow();
+            self.stage = Stage::Broken;
+            return Err(unknown);
+        };
+        let Stage::New(new) = std::mem::replace(&mut self.stage, Stage::Broken) else {
             return Err(self.broken());
         };
-        let Some(entry) = self.environment.workflows.find(&self.identity.workflow_type).cloned() else {
-            return Err(self.unknown_workflow());
-        };
-        let info = Info::new(&self.identity, &self.environment.namespace, &mut initialize);
+        let (identity, core) = *new;
+        let info = Info::new(identity, &self.environment.namespace, &mut initialize);
         let run = Rc::new(RunState::new(
             &self.environment,
             Arc::clone(&entry),
-            *core,
+            core,
             info,
             initialize.random_seed,
         ));
@@ -357,7 +367,8 @@ impl WorkflowHost {
         };
         let error = ApplicationError::new(format!(
             "the workflow type \"{}\" is not registered with the worker of task queue \"{}\"; it has: {known}",
-            self.identity.workflow_type, self.environment.task_queue
+            self.workflow_type(),
+            self.environment.task_queue
         ));
         self.failed(&Error::from(error.kind("UnknownWorkflowType")))
     }
@@ -493,7 +504,7 @@ impl fmt::Debug for WorkflowHost {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("WorkflowHost")
-            .field("identity", &self.identity)
+            .field("workflow_type", &self.workflow_type())
             .finish_non_exhaustive()
     }
 }

@@ -49,7 +49,7 @@ pub struct Info {
     pub priority: Priority,
     pub(crate) headers: BTreeMap<String, Payload>,
     pub(crate) last_result: Vec<Payload>,
-    pub(crate) last_failure: Option<Failure>,
+    pub(crate) last_failure: Option<Box<Failure>>,
 }
 
 /// A workflow that another one descends from.
@@ -65,12 +65,12 @@ pub struct Relative {
 }
 
 impl Info {
-    pub(crate) fn new(task: &TaskIdentity, namespace: &str, initialize: &mut Initialize) -> Self {
+    pub(crate) fn new(task: TaskIdentity, namespace: &str, initialize: &mut Initialize) -> Self {
         let started = &mut initialize.started;
         Self {
-            workflow_id: task.workflow_id.clone(),
-            run_id: task.run_id.clone(),
-            workflow_type: task.workflow_type.clone(),
+            workflow_id: task.workflow_id,
+            run_id: task.run_id,
+            workflow_type: task.workflow_type,
             namespace: namespace.to_owned(),
             task_queue: started.task_queue.take().unwrap_or_default().name,
             attempt: u32::try_from(started.attempt).unwrap_or(1).max(1),
@@ -96,7 +96,7 @@ impl Info {
             priority: started.priority.as_ref().map(Into::into).unwrap_or_default(),
             headers: std::mem::take(&mut initialize.header),
             last_result: started.last_completion_result.take().unwrap_or_default().payloads,
-            last_failure: started.continued_failure.take(),
+            last_failure: started.continued_failure.take().map(Box::new),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use crate::workflow::options::setters;
 use crate::workflow::run::RunState;
-use std::cell::RefCell;
-use std::collections::HashMap;
+use crate::workflow::seq_map::SeqMap;
+use std::cell::{OnceCell, RefCell, RefMut};
 use std::time::Duration;
 use temporal_client::RetryPolicy;
 use temporal_core::{
@@ -79,15 +79,15 @@ impl LocalActivityOptions {
 /// The local activities of a run that are not at their end. Each is known by the number of its first attempt; later attempts
 /// that a timer preceded have numbers of their own.
 #[derive(Debug, Default)]
-pub(crate) struct LocalActivities(RefCell<Pending>);
+pub(crate) struct LocalActivities(OnceCell<Box<RefCell<Pending>>>);
 
 #[derive(Debug, Default)]
 struct Pending {
-    activities: HashMap<u32, Retried>,
+    activities: SeqMap<u32, Retried>,
     /// First attempts by their current attempts.
-    by_attempt: HashMap<u32, u32>,
+    by_attempt: SeqMap<u32, u32>,
     /// First attempts by the timers that hold their back-offs.
-    by_timer: HashMap<u32, u32>,
+    by_timer: SeqMap<u32, u32>,
 }
 
 #[derive(Debug)]
@@ -103,9 +103,14 @@ enum Stage {
 }
 
 impl LocalActivities {
+    /// `None` when there never was one.
+    fn pending(&self) -> Option<RefMut<'_, Pending>> {
+        self.0.get().map(|pending| pending.borrow_mut())
+    }
+
     pub(crate) fn schedule(&self, core: &mut WorkflowRun, command: ScheduleLocalActivity) -> LocalActivitySeq {
         let seq = core.schedule_local_activity(command.clone());
-        let mut pending = self.0.borrow_mut();
+        let mut pending = self.0.get_or_init(Box::default).borrow_mut();
         pending.by_attempt.insert(seq.0, seq.0);
         let stage = Stage::Running(seq);
         pending.activities.insert(seq.0, Retried { command, stage });
@@ -119,22 +124,22 @@ impl LocalActivities {
         seq: LocalActivitySeq,
         resolution: Resolution,
     ) -> Option<(u32, Resolution)> {
-        let mut pending = self.0.borrow_mut();
-        let first = pending.by_attempt.remove(&seq.0)?;
+        let mut pending = self.pending()?;
+        let first = pending.by_attempt.remove(seq.0)?;
         let Resolution::Backoff {
             backoff,
             attempt,
             original_schedule_time,
         } = resolution
         else {
-            pending.activities.remove(&first);
+            pending.activities.remove(first);
             return Some((first, resolution));
         };
         let timer = core.start_timer(StartTimer {
             duration: backoff,
             ..StartTimer::default()
         });
-        let retried = pending.activities.get_mut(&first)?;
+        let retried = pending.activities.get_mut(first)?;
         retried.command.attempt = attempt;
         retried.command.original_schedule_time = Some(original_schedule_time);
         retried.stage = Stage::BackingOff(timer);
@@ -144,11 +149,13 @@ impl LocalActivities {
 
     /// Whether the timer held a back-off: then the next attempt is under way.
     pub(crate) fn timer_fired(&self, core: &mut WorkflowRun, timer: TimerSeq) -> bool {
-        let mut pending = self.0.borrow_mut();
-        let Some(first) = pending.by_timer.remove(&timer.0) else {
+        let Some(mut pending) = self.pending() else {
             return false;
         };
-        if let Some(retried) = pending.activities.get_mut(&first) {
+        let Some(first) = pending.by_timer.remove(timer.0) else {
+            return false;
+        };
+        if let Some(retried) = pending.activities.get_mut(first) {
             let seq = core.schedule_local_activity(retried.command.clone());
             retried.stage = Stage::Running(seq);
             pending.by_attempt.insert(seq.0, first);
@@ -158,8 +165,8 @@ impl LocalActivities {
 
     /// Asks for cancellation. Gives the end when it comes at once: a back-off just stops.
     pub(crate) fn cancel(&self, core: &mut WorkflowRun, first: LocalActivitySeq) -> Option<Resolution> {
-        let mut pending = self.0.borrow_mut();
-        let stage = pending.activities.get(&first.0)?.stage;
+        let mut pending = self.pending()?;
+        let stage = pending.activities.get(first.0)?.stage;
         match stage {
             Stage::Running(seq) => {
                 core.cancel_local_activity(seq);
@@ -167,8 +174,8 @@ impl LocalActivities {
             }
             Stage::BackingOff(timer) => {
                 core.cancel_timer(timer);
-                pending.by_timer.remove(&timer.0);
-                let retried = pending.activities.remove(&first.0)?;
+                pending.by_timer.remove(timer.0);
+                let retried = pending.activities.remove(first.0)?;
                 Some(Resolution::Cancelled(cancelled(&retried.command)))
             }
         }
@@ -177,18 +184,20 @@ impl LocalActivities {
     /// Nobody waits for it any more: asks for cancellation, and makes no other attempt.
     pub(crate) fn abandon(&self, core: &mut WorkflowRun, first: LocalActivitySeq) {
         let _ = self.cancel(core, first);
-        let mut pending = self.0.borrow_mut();
+        let Some(mut pending) = self.pending() else { return };
         if let Some(Retried {
             stage: Stage::Running(seq),
             ..
-        }) = pending.activities.remove(&first.0)
+        }) = pending.activities.remove(first.0)
         {
-            pending.by_attempt.remove(&seq.0);
+            pending.by_attempt.remove(seq.0);
         }
     }
 
     pub(crate) fn clear(&self) {
-        self.0.take();
+        if let Some(mut pending) = self.pending() {
+            *pending = Pending::default();
+        }
     }
 }
 

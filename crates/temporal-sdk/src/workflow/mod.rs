@@ -88,6 +88,7 @@ pub(crate) mod registry;
 mod run;
 mod scope;
 mod select;
+mod seq_map;
 mod side_effect;
 mod spawn;
 mod stack_trace;

@@ -3,8 +3,8 @@
 use crate::workflow::executor::TaskId;
 use crate::workflow::run::RunState;
 use crate::workflow::scope::Scope;
+use crate::workflow::seq_map::SeqMap;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -85,7 +85,7 @@ impl<T> Slot<T> {
 }
 
 /// The operations of one kind that are not at their end.
-pub(crate) struct Table<T>(RefCell<HashMap<u32, Entry<T>>>);
+pub(crate) struct Table<T>(RefCell<SeqMap<u32, Entry<T>>>);
 
 struct Entry<T> {
     slot: Rc<Slot<T>>,
@@ -127,7 +127,7 @@ impl<T> Table<T> {
 
     /// Forgets an operation, and takes it out of its scope.
     pub(crate) fn take(&self, number: u32) -> Option<Rc<Slot<T>>> {
-        let entry = self.0.borrow_mut().remove(&number)?;
+        let entry = self.0.borrow_mut().remove(number)?;
         if let Some((scope, key)) = entry.membership {
             scope.remove(key);
         }

@@ -46,7 +46,7 @@ pub(crate) struct RunState {
     pub(crate) nexus_starts: Table<Result<Option<String>, Failure>>,
     pub(crate) nexus_operations: Table<Resolution>,
     /// How the workflow ends, once its code has said so.
-    outcome: RefCell<Option<Result<Payload, Error>>>,
+    outcome: RefCell<Option<Box<Result<Payload, Error>>>>,
     closed: Cell<bool>,
     phase: Cell<Phase>,
 }
@@ -160,21 +160,21 @@ impl RunState {
         if let Err(error) = &outcome
             && error.is_task_failure()
         {
-            self.outcome.replace(Some(outcome));
+            self.outcome.replace(Some(Box::new(outcome)));
             return;
         }
         if !self.closed.get() {
-            self.outcome.borrow_mut().get_or_insert(outcome);
+            self.outcome.borrow_mut().get_or_insert_with(|| Box::new(outcome));
         }
     }
 
     /// Why the task fails, if it does.
     pub(crate) fn take_task_failure(&self) -> Option<Error> {
         let mut outcome = self.outcome.borrow_mut();
-        match outcome.take() {
+        match outcome.take().map(|outcome| *outcome) {
             Some(Err(error)) if error.is_task_failure() => Some(error),
             other => {
-                *outcome = other;
+                *outcome = other.map(Box::new);
                 None
             }
         }
@@ -184,7 +184,7 @@ impl RunState {
     pub(crate) fn take_outcome(&self) -> Option<Result<Payload, Error>> {
         let outcome = self.outcome.borrow_mut().take()?;
         self.closed.set(true);
-        Some(outcome)
+        Some(*outcome)
     }
 
     /// Asks for the cancellation of an operation that somebody waits for.

@@ -2,8 +2,8 @@
 
 use crate::workflow::operation::OperationId;
 use crate::workflow::run::RunState;
+use crate::workflow::seq_map::SeqMap;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
@@ -16,7 +16,7 @@ struct Inner {
     /// Why it was cancelled, once it is.
     cancelled: RefCell<Option<Rc<str>>>,
     /// What to tell, in the order in which it came.
-    members: RefCell<BTreeMap<u64, Member>>,
+    members: RefCell<SeqMap<u64, Member>>,
     next: Cell<u64>,
 }
 
@@ -90,14 +90,14 @@ impl Scope {
 
     /// Replaces the waker of someone to wake.
     pub(crate) fn update_waiter(&self, key: u64, waker: &Waker) {
-        if let Some(Member::Waiter(registered)) = self.0.members.borrow_mut().get_mut(&key) {
+        if let Some(Member::Waiter(registered)) = self.0.members.borrow_mut().get_mut(key) {
             registered.clone_from(waker);
         }
     }
 
     /// Takes a member out.
     pub(crate) fn remove(&self, key: u64) {
-        let member = self.0.members.borrow_mut().remove(&key);
+        let member = self.0.members.borrow_mut().remove(key);
         drop(member);
     }
 }
@@ -114,7 +114,7 @@ impl Inner {
     fn sweep(&self) {
         let mut members = self.members.borrow_mut();
         if self.next.get().is_multiple_of(64) && members.len() >= 64 {
-            members.retain(|_, member| !matches!(member, Member::Child(child) if child.strong_count() == 0));
+            members.retain(|member| !matches!(member, Member::Child(child) if child.strong_count() == 0));
         }
     }
 }
