@@ -24,6 +24,7 @@ use temporal_protos::api::workflowservice::v1::{
     GetWorkflowExecutionHistoryRequest, PollWorkflowTaskQueueRequest, RespondWorkflowTaskCompletedRequest,
     StartWorkflowExecutionRequest,
 };
+use temporal_protos::prost::Message as _;
 use temporal_testing::WorkflowEnvironment;
 
 const RUNS: i64 = 10_000;
@@ -35,21 +36,33 @@ const QUEUE: &str = "idle";
 struct Counting;
 
 static HELD: AtomicI64 = AtomicI64::new(0);
+/// How many blocks of each size are held; larger ones are one thing with the last.
+static BLOCKS: [AtomicI64; 4096] = [const { AtomicI64::new(0) }; 4096];
+
+fn count(size: usize, blocks: i64) {
+    HELD.fetch_add(size as i64 * blocks, Ordering::Relaxed);
+    BLOCKS[size.min(BLOCKS.len() - 1)].fetch_add(blocks, Ordering::Relaxed);
+}
+
+fn blocks() -> Vec<i64> {
+    BLOCKS.iter().map(|blocks| blocks.load(Ordering::Relaxed)).collect()
+}
 
 // SAFETY: every call goes on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size() as i64, Ordering::Relaxed);
+        count(layout.size(), 1);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        count(layout.size(), -1);
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        HELD.fetch_add(new_size as i64 - layout.size() as i64, Ordering::Relaxed);
+        count(layout.size(), -1);
+        count(new_size, 1);
         unsafe { System.realloc(pointer, layout, new_size) }
     }
 }
@@ -113,22 +126,27 @@ async fn counted() {
     for number in 0..500 {
         idle_run(client, RUNS + number).await;
     }
-    let before = HELD.load(Ordering::Relaxed);
+    let (before, blocks_before) = (HELD.load(Ordering::Relaxed), blocks());
     let mut some = None;
     for number in 0..RUNS {
         some = Some(idle_run(client, number).await);
     }
     let held = (HELD.load(Ordering::Relaxed) - before) / RUNS;
+    let blocks = blocks();
     let history = events(client, some.unwrap()).await;
-    let before = HELD.load(Ordering::Relaxed);
-    let copies: Vec<_> = (0..100).map(|_| history.clone()).collect();
-    let in_events = (HELD.load(Ordering::Relaxed) - before) / 100;
+    let in_events: usize = history.iter().map(HistoryEvent::encoded_len).sum();
     println!(
         "{RUNS} runs that wait for a signal: the embedded server holds {held} bytes for each, {in_events} of them its {} events, {} beyond",
-        copies[0].len(),
-        held - in_events
+        history.len(),
+        held - in_events as i64
     );
-    drop(copies);
+    // Where to look when it is too much.
+    for (size, (before, after)) in blocks_before.into_iter().zip(blocks).enumerate() {
+        let each = (after - before) as f64 / RUNS as f64;
+        if each >= 0.05 {
+            println!("  {each:.2} blocks of {size} bytes");
+        }
+    }
     env.shutdown().await;
 }
 

@@ -57,7 +57,7 @@ pub(super) fn execution_info(run: &State) -> w::WorkflowExecutionInfo {
             fields: run.memo.clone(),
         }),
         search_attributes: Some(SearchAttributes {
-            indexed_fields: run.search_attributes.clone(),
+            indexed_fields: run.all_search_attributes(),
         }),
         auto_reset_points: run.reset_points(),
         task_queue: run.task_queue.clone(),

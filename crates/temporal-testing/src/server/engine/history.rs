@@ -136,7 +136,11 @@ trait EncodeInto {
 
 impl EncodeInto for HistoryEvent {
     fn encode_raw_into(&self, bytes: &mut Vec<u8>) {
-        bytes.reserve(self.encoded_len());
+        // Grows by a quarter, not to the double: most runs are short, and most of them wait.
+        let needed = self.encoded_len();
+        if bytes.capacity() - bytes.len() < needed {
+            bytes.reserve_exact(needed.max(bytes.len() / 4));
+        }
         let written = self.encode(bytes);
         debug_assert!(written.is_ok(), "a Vec grows");
     }

@@ -20,7 +20,7 @@ type Row = (NamespaceId, Reverse<Time>, Reverse<Time>, Uuid);
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// The runs of each workflow id, oldest first; the last one is the current one.
-    workflows: HashMap<(NamespaceId, Arc<str>), BTreeSet<RunKey>>,
+    workflows: HashMap<(NamespaceId, Arc<str>), Vec<RunKey>>,
     run_ids: HashMap<Uuid, RunKey>,
     rows: BTreeSet<(Row, RunKey)>,
 }
@@ -37,10 +37,13 @@ fn row(run: &Run, close_time: Option<Time>) -> (Row, RunKey) {
 
 impl Index {
     pub(super) fn insert(&mut self, run: &Run) {
-        self.workflows
+        let runs = self
+            .workflows
             .entry((run.namespace, run.workflow_id.clone()))
-            .or_default()
-            .insert(run.key);
+            .or_insert_with(|| Vec::with_capacity(1));
+        if let Err(place) = runs.binary_search(&run.key) {
+            runs.insert(place, run.key);
+        }
         self.run_ids.insert(run.run_id, run.key);
         self.rows.insert(row(run, run.close_time));
     }
@@ -55,7 +58,9 @@ impl Index {
     pub(super) fn remove(&mut self, run: &Run) {
         let name = (run.namespace, run.workflow_id.clone());
         if let Some(runs) = self.workflows.get_mut(&name) {
-            runs.remove(&run.key);
+            if let Ok(place) = runs.binary_search(&run.key) {
+                runs.remove(place);
+            }
             if runs.is_empty() {
                 self.workflows.remove(&name);
             }

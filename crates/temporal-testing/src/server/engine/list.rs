@@ -58,7 +58,7 @@ impl Attributes for Row<'_> {
                 let kind = SystemSchema
                     .attribute_type(name)
                     .or_else(|| self.namespace.search_attributes.get(name).copied())?;
-                Value::from_payload(name, kind, run.search_attributes.get(name)?)
+                Value::from_payload(name, kind, &*run.search_attribute(name)?)
                     .ok()
                     .flatten()
             }

@@ -13,15 +13,16 @@ use super::core::{Effect, Shared};
 use super::events::{Attributes, Origin, event_type, origin};
 use super::matching::{QueueType, Ticket, Work};
 use super::query::Query;
-use super::state::{ActivityChange, Record, State};
+use super::state::{ActivityChange, Record, State, give_back};
 use super::timers::{Pull, Slot, Timer};
 use super::update::LiveUpdate;
 
 /// A run: its state, which only records change, and who waits for it, which no record knows.
 #[derive(Debug)]
 pub(super) struct Run {
-    state: State,
-    pub(super) live: Live,
+    // Boxed, so that the map of all runs has room to spare for small entries only.
+    state: Box<State>,
+    pub(super) live: Box<Live>,
 }
 
 /// What would be lost with the connections.
@@ -54,6 +55,16 @@ pub(super) struct Live {
     dirty: bool,
 }
 
+impl Live {
+    /// A map that was used keeps memory when it is empty again; an idle run has many of them.
+    fn give_back(&mut self) {
+        give_back(&mut self.queries);
+        give_back(&mut self.updates);
+        give_back(&mut self.tickets);
+        give_back(&mut self.activity_calls);
+    }
+}
+
 impl Deref for Run {
     type Target = State;
 
@@ -65,8 +76,8 @@ impl Deref for Run {
 impl Run {
     pub(super) fn new(state: State) -> Self {
         Run {
-            state,
-            live: Live::default(),
+            state: Box::new(state),
+            live: Box::default(),
         }
     }
 
@@ -230,6 +241,7 @@ impl Turn<'_> {
             .count() as u64;
         let in_flight = self.in_flight() + direct;
         self.shared.in_flight = self.shared.in_flight + in_flight - self.run.live.counted;
+        self.run.live.give_back();
         self.run.live.counted = in_flight;
     }
 

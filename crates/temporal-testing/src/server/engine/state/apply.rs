@@ -29,6 +29,7 @@ impl State {
             }),
             Record::EndBatch => {
                 self.history.close_batch();
+                self.give_back();
                 self.transitions += 1;
             }
             Record::TaskScheduled(task) => self.task = Some(task),
@@ -311,8 +312,6 @@ impl State {
                 self.last_completed_id = id;
                 if self.first_completed.is_none() {
                     self.first_completed = Some((id, at));
-                    self.search_attributes
-                        .insert("BuildIds".to_owned(), keyword_list(r#"["unversioned"]"#));
                 }
             }
             Attributes::WorkflowTaskFailedEventAttributes(_) | Attributes::WorkflowTaskTimedOutEventAttributes(_) => {
@@ -467,18 +466,5 @@ fn upsert(map: &mut BTreeMap<String, Payload>, key: &str, value: &Payload) {
         map.remove(key);
     } else {
         map.insert(key.to_owned(), value.clone());
-    }
-}
-
-/// A search attribute payload of type KeywordList.
-fn keyword_list(json: &'static str) -> Payload {
-    let metadata = [("encoding", "json/plain"), ("type", "KeywordList")];
-    Payload {
-        metadata: metadata
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec().into()))
-            .collect(),
-        data: json.as_bytes().to_vec().into(),
-        ..Payload::default()
     }
 }

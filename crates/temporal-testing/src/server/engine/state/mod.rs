@@ -6,5 +6,7 @@ mod parts;
 mod record;
 
 pub(super) use self::activity::{Activity, ActivityChange, ActivityOptions, Pause, Phase};
-pub(super) use self::parts::{Child, External, RunKey, Started, State, Sticky, TaskKind, UpdateStage, WorkflowTask};
+pub(super) use self::parts::{
+    Child, External, RunKey, Started, State, Sticky, TaskKind, UpdateStage, WorkflowTask, give_back,
+};
 pub(super) use self::record::Record;

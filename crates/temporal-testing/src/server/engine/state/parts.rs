@@ -1,5 +1,6 @@
 //! What a run's state is made of.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +116,64 @@ pub(in crate::server::engine) struct WorkflowTimer {
     pub(in crate::server::engine) due: Time,
 }
 
+/// The search attribute that names the builds of the workers of a run.
+const BUILD_IDS: &str = "BuildIds";
+
+/// A search attribute payload of type KeywordList.
+fn keyword_list(json: &'static str) -> Payload {
+    let metadata = [("encoding", "json/plain"), ("type", "KeywordList")];
+    Payload {
+        metadata: metadata
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec().into()))
+            .collect(),
+        data: json.as_bytes().to_vec().into(),
+        ..Payload::default()
+    }
+}
+
+/// A map that was used keeps its last node when it is empty again: this gives it back.
+pub(in crate::server::engine) fn give_back<K, V>(map: &mut BTreeMap<K, V>) {
+    if map.is_empty() {
+        *map = BTreeMap::new();
+    }
+}
+
+/// Request ids with the event that each made: its type and its id. Mostly one, so a sorted list, which is smaller than a map.
+#[derive(Clone, Debug, Default)]
+pub(in crate::server::engine) struct RequestIds(Vec<(String, (i32, i64))>);
+
+impl RequestIds {
+    fn position(&self, id: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.as_str().cmp(id))
+    }
+
+    pub(in crate::server::engine) fn get(&self, id: &str) -> Option<&(i32, i64)> {
+        let (_, event) = self.0.get(self.position(id).ok()?)?;
+        Some(event)
+    }
+
+    pub(in crate::server::engine) fn contains_key(&self, id: &str) -> bool {
+        self.position(id).is_ok()
+    }
+
+    pub(super) fn insert(&mut self, id: String, event: (i32, i64)) {
+        match self.position(&id) {
+            Ok(index) => self.0[index].1 = event,
+            Err(index) => {
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(index, (id, event));
+            }
+        }
+    }
+
+    pub(in crate::server::engine) fn iter(&self) -> impl Iterator<Item = (&String, &(i32, i64))> {
+        self.0.iter().map(|(id, event)| (id, event))
+    }
+}
+
 /// Everything known about one run.
 ///
 /// Read it as you like; outside of `apply` nothing can change it, because [`Run`](super::super::run::Run) only lends it
@@ -195,7 +254,7 @@ pub(in crate::server::engine) struct State {
     pub(in crate::server::engine) signals: u32,
     pub(in crate::server::engine) signal_request_ids: BTreeSet<String>,
     /// Request ids that started this run or were attached to it, with the event that says so (0 while held back).
-    pub(in crate::server::engine) request_ids: BTreeMap<String, (i32, i64)>,
+    pub(in crate::server::engine) request_ids: RequestIds,
 }
 
 impl State {
@@ -256,7 +315,20 @@ impl State {
             cancel_requested: false,
             signals: 0,
             signal_request_ids: BTreeSet::new(),
-            request_ids: BTreeMap::new(),
+            request_ids: RequestIds::default(),
+        }
+    }
+
+    /// Gives back what the maps of pending operations hold while they are empty.
+    pub(super) fn give_back(&mut self) {
+        give_back(&mut self.activities);
+        give_back(&mut self.activity_ids);
+        give_back(&mut self.timers);
+        give_back(&mut self.timer_ids);
+        give_back(&mut self.children);
+        give_back(&mut self.externals);
+        if self.timers_due.is_empty() {
+            self.timers_due = BTreeSet::new();
         }
     }
 
@@ -277,6 +349,24 @@ impl State {
         }
         let starting = self.children.values().filter(|child| child.run_id.is_none()).count();
         u64::from(self.task.is_some()) + u64::from(self.activities_in_flight) + (starting + self.externals.len()) as u64
+    }
+
+    /// One search attribute, also of those that the server sets.
+    pub(in crate::server::engine) fn search_attribute(&self, name: &str) -> Option<Cow<'_, Payload>> {
+        if let Some(value) = self.search_attributes.get(name) {
+            return Some(Cow::Borrowed(value));
+        }
+        // Every run has it once a worker has answered: made when it is asked for, it costs no run anything.
+        (name == BUILD_IDS && self.first_completed.is_some()).then(|| Cow::Owned(keyword_list(r#"["unversioned"]"#)))
+    }
+
+    /// All search attributes, also those that the server sets.
+    pub(in crate::server::engine) fn all_search_attributes(&self) -> BTreeMap<String, Payload> {
+        let mut all = self.search_attributes.clone();
+        if let Some(Cow::Owned(value)) = self.search_attribute(BUILD_IDS) {
+            all.insert(BUILD_IDS.to_owned(), value);
+        }
+        all
     }
 
     /// Workflow id and run id of the topmost ancestor, which may be this run.
