@@ -250,25 +250,32 @@ async fn an_environment_in_real_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn environments_run_side_by_side() {
     let mut tests = tokio::task::JoinSet::new();
-    for number in 0..20 {
+    let wall = std::time::Instant::now();
+    for number in 0..200 {
         tests.spawn(async move {
             let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
             let worker = Worker::builder(env.client(), "tq")
                 .workflow::<WaitADay>()
                 .build()
                 .unwrap();
-            let client = env.client().clone();
+            let (client, start) = (env.client().clone(), env.current_time());
             let done = worker.run_until(async move {
                 client
                     .execute_workflow(WaitADay::run, (), WorkflowOptions::new(format!("wf-{number}"), "tq"))
                     .await
             });
             assert_eq!(done.await.unwrap().unwrap(), "all done");
+            let passed = env.current_time().duration_since(start).unwrap();
+            assert!(
+                passed >= DAY && passed < 2 * DAY,
+                "each has a clock of its own: {passed:?}"
+            );
         });
     }
     while let Some(test) = tests.join_next().await {
         test.unwrap();
     }
+    assert!(wall.elapsed() < Duration::from_secs(60), "{:?}", wall.elapsed());
 }
 
 /// Does something else each time it is run, under one name.

@@ -151,7 +151,7 @@ fn s118_a_mocked_activity() {
         let worker = env
             .worker()
             .workflow::<crate::hello::SayHello>()
-            .activity(activity::from_fn("say_hello", |name: String| async move {
+            .activity(activity::mock(crate::hello::say_hello, |name| async move {
                 Ok(format!("mocked {name}"))
             }));
         env.serve(worker, async {

@@ -9,7 +9,7 @@ use temporal_sdk::workflow::ActivityOptions;
 use temporal_sdk::{activity, workflow};
 
 #[activity]
-fn say_hello(name: String) -> activity::Result<String> {
+pub(crate) fn say_hello(name: String) -> activity::Result<String> {
     Ok(format!("Hello, {name}!"))
 }
 

@@ -30,6 +30,50 @@ use crate::server::{EmbeddedServer, EmbeddedServerBuilder};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Mocks
+/// An activity is mocked by a closure that the worker is given in its place ([`activity::mock`]): it has the name and the
+/// types of the activity, so that a mock that takes or gives anything else does not compile.
+/// ```
+/// use std::time::Duration;
+/// use temporal_client::WorkflowOptions;
+/// use temporal_sdk::worker::Replayer;
+/// use temporal_sdk::workflow::ActivityOptions;
+/// use temporal_sdk::{Worker, activity, workflow};
+/// use temporal_testing::WorkflowEnvironment;
+///
+/// #[activity]
+/// async fn charge(order: u32) -> activity::Result<String> {
+///     unreachable!("no payments in tests")
+/// }
+///
+/// #[workflow]
+/// async fn buy(ctx: &workflow::Context, order: u32) -> workflow::Result<String> {
+///     let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(5));
+///     Ok(ctx.execute_activity(charge, order, options).await?)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let env = WorkflowEnvironment::start_time_skipping().await?;
+/// let mocked = activity::mock(charge, |order| async move { Ok(format!("receipt of {order}")) });
+/// let worker = Worker::builder(env.client(), "shop").workflow::<buy>().activity(mocked).build()?;
+/// let options = WorkflowOptions::new("order-17", "shop");
+/// let receipt = worker.run_until(env.client().execute_workflow(buy, 17_u32, options)).await??;
+/// assert_eq!(receipt, "receipt of 17");
+/// env.assert_replays(&Replayer::builder().workflow::<buy>().build()?).await;
+/// # Ok(())
+/// # }
+/// ```
+/// ```compile_fail
+/// # use temporal_sdk::activity;
+/// # #[activity]
+/// # async fn charge(order: u32) -> activity::Result<String> { unreachable!("no payments in tests") }
+/// // The activity gives a `String`.
+/// let mocked = activity::mock(charge, |order: u32| async move { Ok(order) });
+/// ```
+///
+/// [`activity::mock`]: temporal_sdk::activity::mock
 pub struct WorkflowEnvironment {
     client: Client,
     server: Server,
@@ -61,7 +105,9 @@ pub enum StartError {
 }
 
 impl WorkflowEnvironment {
-    /// Starts an embedded server that skips time while a result is awaited.
+    /// Starts an embedded server that skips time while a result is awaited: [`execute_workflow`](Client::execute_workflow)
+    /// of a workflow that sleeps for a day returns at once. Between such waits time runs as everywhere, and
+    /// [`sleep`](Self::sleep) skips by hand.
     ///
     /// # Errors
     /// When the client does not reach it, which does not happen on a working system.
@@ -92,7 +138,19 @@ impl WorkflowEnvironment {
         })
     }
 
-    /// Starts the real Temporal dev server, in real time.
+    /// Starts the real Temporal dev server, in real time: a program that is installed, on a free port of the loopback
+    /// interface. It ends with this environment.
+    ///
+    /// ```no_run
+    /// use temporal_testing::WorkflowEnvironment;
+    /// use temporal_testing::environment::DevServerOptions;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = DevServerOptions::new().binary("/usr/local/bin/temporal");
+    /// let env = WorkflowEnvironment::start_dev_server(&options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When the `temporal` program is missing or does not start.
@@ -184,7 +242,24 @@ impl WorkflowEnvironment {
         }
     }
 
-    /// Runs a future during which waiting for a result skips no time.
+    /// Runs a future during which waiting for a result skips no time. Does nothing where time is not skipped anyway.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use temporal_client::WorkflowOptions;
+    /// use temporal_sdk::workflow;
+    /// use temporal_testing::WorkflowEnvironment;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let env = WorkflowEnvironment::start_time_skipping().await?;
+    /// let options = WorkflowOptions::new("wf", "tq").run_timeout(Duration::from_secs(24 * 3600));
+    /// let handle = env.client().start_workflow(workflow::named::<()>("Waits"), (), options).await?;
+    /// let soon = tokio::time::timeout(Duration::from_millis(20), handle.result());
+    /// assert!(env.auto_time_skipping_disabled(soon).await.is_err(), "its day is not over");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn auto_time_skipping_disabled<F: Future>(&self, future: F) -> F::Output {
         let _held = self.embedded_server().map(EmbeddedServer::hold_time);
         future.await
