@@ -541,3 +541,74 @@ fn p33_options_of_continue_as_new() {
         .await
     });
 }
+
+thread_local! {
+    /// How often the start of `Knowing` ran for the first time, and in replay.
+    static BEGUN: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+}
+
+/// Knows when it replays, and when it may only look.
+#[derive(Default)]
+struct Knowing {
+    begun: Cell<(u32, u32)>,
+    go: Cell<bool>,
+}
+
+#[workflow]
+impl Knowing {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<bool> {
+        let (first, replayed) = BEGUN.get();
+        // Nothing of this reaches a command: it may differ.
+        let begun = match ctx.is_replaying() {
+            false => (first + 1, replayed),
+            true => (first, replayed + 1),
+        };
+        BEGUN.set(begun);
+        self.begun.set(begun);
+        ctx.wait_condition(|| self.go.get()).await?;
+        Ok(ctx.is_read_only())
+    }
+
+    #[query]
+    fn knows(&self, ctx: &workflow::Context) -> (bool, (u32, u32)) {
+        (ctx.is_read_only(), self.begun.get())
+    }
+
+    #[update]
+    fn go(&self, ctx: &workflow::Context) -> bool {
+        self.go.set(true);
+        ctx.is_read_only()
+    }
+
+    #[validator(go)]
+    fn check(&self, ctx: &workflow::Context) -> Result<(), &'static str> {
+        if ctx.is_read_only() {
+            Ok(())
+        } else {
+            Err("a validator only looks")
+        }
+    }
+}
+
+/// P84: whether code replays, and whether it may only look.
+#[test]
+fn p84_a_workflow_knows_whether_it_replays() {
+    run(async |env| {
+        let worker = env.worker().workflow::<Knowing>().max_cached_workflows(0);
+        env.serve(worker, async {
+            let options = env.unrecorded_options("knowing");
+            let handle = env.client().start_workflow(Knowing::run, (), options).await?;
+            env.wait_for_event(handle.id(), |event| {
+                event.event_type() == EventType::WorkflowTaskCompleted
+            })
+            .await?;
+            assert_eq!(handle.query(Knowing::knows, ()).await?, (true, (1, 1)));
+            assert_eq!(handle.query(Knowing::knows, ()).await?, (true, (1, 2)));
+            assert!(!handle.execute_update(Knowing::go, ()).await?);
+            assert!(!handle.result().await?);
+            Ok(())
+        })
+        .await
+    });
+}

@@ -11,7 +11,7 @@ use crate::workflow::interceptor::OutgoingKind;
 use crate::workflow::local_activity::LocalActivityOptions;
 use crate::workflow::misuse;
 use crate::workflow::operation::{Operation, OperationId};
-use crate::workflow::run::Run;
+use crate::workflow::run::{Phase, Run};
 use crate::workflow::scope::{Scope, ScopeHandle};
 use crate::workflow::spawn::JoinHandle;
 use crate::workflow::timer::{Sleep, Timeout, TimerOptions};
@@ -463,6 +463,16 @@ impl Context {
     #[must_use]
     pub fn is_replaying(&self) -> bool {
         self.run.core().is_replaying()
+    }
+
+    /// Whether this code may only look: a query is being answered, an update validated, or the value of a side effect made.
+    /// What acts on the workflow is refused then; code that several kinds of handlers share can ask first.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        match self.run.phase() {
+            Phase::Query | Phase::Validator | Phase::SideEffect => true,
+            Phase::Open | Phase::Ended => false,
+        }
     }
 
     /// A note of the workflow's memo. `None` when there is none with this key.
