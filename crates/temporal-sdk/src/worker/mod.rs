@@ -44,6 +44,8 @@ mod shutdown;
 pub(crate) mod watchdog;
 #[allow(clippy::module_inception, reason = "the file is about the type `Worker`")]
 mod worker;
+#[cfg(test)]
+mod worker_tests;
 mod workflow_task;
 
 pub use builder::WorkerBuilder;

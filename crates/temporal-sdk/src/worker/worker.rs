@@ -157,7 +157,7 @@ impl Worker {
     }
 
     /// Starts threads and pollers.
-    fn assemble(self, fatal: mpsc::UnboundedSender<WorkerError>) -> Result<Assembled, WorkerError> {
+    pub(super) fn assemble(self, fatal: mpsc::UnboundedSender<WorkerError>) -> Result<Assembled, WorkerError> {
         let Self {
             client,
             task_queue,
@@ -203,9 +203,9 @@ impl Worker {
     }
 }
 
-struct Assembled {
-    shared: Arc<Shared>,
-    pollers: JoinSet<()>,
+pub(super) struct Assembled {
+    pub(super) shared: Arc<Shared>,
+    pub(super) pollers: JoinSet<()>,
 }
 
 /// Polls both queues, with no more polls than there are slots, so that none of the two queues takes all of them.

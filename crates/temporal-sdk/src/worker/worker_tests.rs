@@ -1,0 +1,186 @@
+//! Heartbeats and the graceful end of a worker, on the embedded server.
+
+use super::Worker;
+use super::heartbeat::Heartbeats;
+use super::shared::Shared;
+use super::worker::Assembled;
+use crate::activity;
+use crate::activity::CancellationReason;
+use crate::workflow;
+use crate::workflow::{ActivityOptions, Context, activity_named};
+use bytes::Bytes;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use temporal_client::protos::api::common::v1::{Payload, WorkflowExecution};
+use temporal_client::protos::api::taskqueue::v1::TaskQueue;
+use temporal_client::protos::api::workflowservice::v1::{
+    DescribeWorkflowExecutionRequest, PollActivityTaskQueueRequest,
+};
+use temporal_client::{Client, WorkflowOptions};
+use temporal_testing::WorkflowEnvironment;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Runs two activities, whatever becomes of them.
+#[workflow]
+async fn two(ctx: &Context) -> workflow::Result<()> {
+    let start = |name| {
+        let options = ActivityOptions::start_to_close_timeout(HOUR).heartbeat_timeout(HOUR);
+        ctx.execute_activity(activity_named::<()>(name), (), options)
+    };
+    let _ = workflow::join!(start("polite"), start("stubborn"));
+    Ok(())
+}
+
+/// A worker of `two` that runs no activities, and the token of one of them.
+async fn activity_by_hand(client: &Client, heartbeats: Duration) -> (Arc<Shared>, Bytes) {
+    let worker = Worker::builder(client, "heartbeats")
+        .workflow::<two>()
+        .max_heartbeat_throttle_interval(heartbeats)
+        .build()
+        .unwrap();
+    let (fatal, _) = unbounded_channel();
+    let Assembled { shared, pollers } = worker.assemble(fatal).unwrap();
+    tokio::spawn(async move {
+        let mut pollers = pollers;
+        while pollers.join_next().await.is_some() {}
+    });
+    let options = WorkflowOptions::new("two", "heartbeats");
+    client.start_workflow(two, (), options).await.unwrap();
+    let request = PollActivityTaskQueueRequest {
+        namespace: client.namespace().to_owned(),
+        task_queue: Some(TaskQueue {
+            name: "heartbeats".to_owned(),
+            ..TaskQueue::default()
+        }),
+        ..PollActivityTaskQueueRequest::default()
+    };
+    let task = client.call(request).await.unwrap();
+    (shared, task.task_token)
+}
+
+fn details(number: u32) -> Vec<Payload> {
+    vec![Payload {
+        data: number.to_string().into_bytes().into(),
+        ..Payload::default()
+    }]
+}
+
+/// The details that the server has got, once it has some that the predicate takes.
+async fn delivered(client: &Client, wanted: impl Fn(u32) -> bool) -> u32 {
+    loop {
+        let request = DescribeWorkflowExecutionRequest {
+            namespace: client.namespace().to_owned(),
+            execution: Some(WorkflowExecution {
+                workflow_id: "two".to_owned(),
+                run_id: String::new(),
+            }),
+        };
+        let described = client.call(request).await.unwrap();
+        let mut heartbeats = described.pending_activities.into_iter().filter_map(|activity| {
+            let payload = activity.heartbeat_details?.payloads.into_iter().next()?;
+            std::str::from_utf8(&payload.data).ok()?.parse().ok()
+        });
+        match heartbeats.next() {
+            Some(number) if wanted(number) => return number,
+            _ => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// The first heartbeat goes out at once, those within the interval do not, and the newest is left for the activity's end.
+#[tokio::test]
+async fn heartbeats_within_the_interval_wait() {
+    let env = WorkflowEnvironment::start_local().await.unwrap();
+    let (worker, token) = activity_by_hand(env.client(), HOUR).await;
+    let heartbeats = Heartbeats::new(&worker, token, String::new(), Some(HOUR));
+    heartbeats.record(details(0));
+    assert_eq!(delivered(env.client(), |_| true).await, 0);
+    for number in 1..=100 {
+        heartbeats.record(details(number));
+    }
+    assert_eq!(delivered(env.client(), |_| true).await, 0);
+    assert_eq!(heartbeats.end(), Some(details(100)));
+    worker.abort();
+}
+
+/// After the interval the newest goes out, without another heartbeat.
+#[tokio::test]
+async fn the_newest_heartbeat_follows_after_the_interval() {
+    let env = WorkflowEnvironment::start_local().await.unwrap();
+    let (worker, token) = activity_by_hand(env.client(), Duration::from_millis(20)).await;
+    let heartbeats = Heartbeats::new(&worker, token, String::new(), Some(HOUR));
+    for number in 0..=100 {
+        heartbeats.record(details(number));
+    }
+    assert_eq!(delivered(env.client(), |number| number == 100).await, 100);
+    worker.abort();
+}
+
+/// What happened to an activity.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Started,
+    Shutdown { cancelled: bool },
+    Cancelled(CancellationReason),
+}
+
+struct Both(Mutex<UnboundedSender<Seen>>);
+
+impl Both {
+    fn tell(&self, seen: Seen) {
+        self.0.lock().unwrap().send(seen).unwrap();
+    }
+}
+
+#[crate::activities]
+impl Both {
+    /// Ends when the worker is to.
+    #[activity]
+    async fn polite(&self, ctx: &activity::Context) -> activity::Result<()> {
+        self.tell(Seen::Started);
+        ctx.worker_shutdown().await;
+        self.tell(Seen::Shutdown {
+            cancelled: ctx.is_cancelled(),
+        });
+        Ok(())
+    }
+
+    /// Ends when it has to.
+    #[activity]
+    async fn stubborn(&self, ctx: &activity::Context) -> activity::Result<()> {
+        self.tell(Seen::Started);
+        let reason = ctx.cancelled().await;
+        assert!(ctx.is_worker_shutdown());
+        self.tell(Seen::Cancelled(reason));
+        Ok(())
+    }
+}
+
+/// Activities are told of the shutdown, and are told to stop when the time for a graceful end is over; the worker ends
+/// with the last of them, and their results arrive.
+#[tokio::test]
+async fn a_shutdown_is_graceful_for_a_time() {
+    let env = WorkflowEnvironment::start_local().await.unwrap();
+    let (sender, mut seen) = unbounded_channel();
+    let worker = Worker::builder(env.client(), "graceful")
+        .workflow::<two>()
+        .activities(Both(Mutex::new(sender)))
+        .graceful_shutdown_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap()
+        .start();
+    let options = WorkflowOptions::new("two", "graceful");
+    let handle = env.client().start_workflow(two, (), options).await.unwrap();
+    assert_eq!(seen.recv().await, Some(Seen::Started));
+    assert_eq!(seen.recv().await, Some(Seen::Started));
+    worker.shutdown().await.unwrap();
+    assert_eq!(seen.recv().await, Some(Seen::Shutdown { cancelled: false }));
+    let reason = CancellationReason::WorkerShutdown;
+    assert_eq!(seen.recv().await, Some(Seen::Cancelled(reason)));
+    assert_eq!(seen.recv().await, None, "the worker has let go of its activities");
+    // The results were taken: only the workflow's own tasks are left, for another worker.
+    let described = handle.describe().await.unwrap();
+    assert_eq!(described.pending_activities(), 0);
+}
