@@ -17,6 +17,7 @@ mod examples;
 mod failing;
 mod hello;
 mod history_paging;
+mod interceptors;
 mod local_activities;
 mod logging;
 mod messages;

@@ -1,0 +1,285 @@
+//! Code around clients, workflows and activities.
+
+use crate::{quick, quick_local, update_failure};
+use futures_util::future::BoxFuture;
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex};
+use temporal_integration_tests::run;
+use temporal_sdk::client::data::PayloadConverterExt as _;
+use temporal_sdk::client::failure::ApplicationError;
+use temporal_sdk::client::interceptor::{ClientInterceptor, Intercepted, Next};
+use temporal_sdk::client::protos::api::common::v1::Payload;
+use temporal_sdk::client::protos::api::workflowservice::v1::{
+    QueryWorkflowRequest, SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
+};
+use temporal_sdk::client::{Client, QueryError};
+use temporal_sdk::workflow::{LocalBoxFuture, Outgoing};
+use temporal_sdk::{activity, workflow};
+
+/// What interceptors saw, in order, each once: a replay shows the same again.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl Seen {
+    fn note(&self, what: impl Into<String>) {
+        let (mut seen, what) = (self.0.lock().unwrap(), what.into());
+        if !seen.contains(&what) {
+            seen.push(what);
+        }
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Notes each request, and sends a header with each start.
+struct AroundClient(Seen);
+
+impl ClientInterceptor for AroundClient {
+    fn start_workflow<'a>(
+        &'a self,
+        mut request: StartWorkflowExecutionRequest,
+        next: Next<'a>,
+    ) -> Intercepted<'a, StartWorkflowExecutionRequest> {
+        self.0.note("start");
+        let tenant = next.client().data_converter().payload_converter().encode(&"acme");
+        let header = request.header.get_or_insert_default();
+        header.fields.insert("tenant".to_owned(), tenant.unwrap());
+        next.run(request)
+    }
+
+    fn signal_workflow<'a>(
+        &'a self,
+        request: SignalWorkflowExecutionRequest,
+        next: Next<'a>,
+    ) -> Intercepted<'a, SignalWorkflowExecutionRequest> {
+        self.0.note(format!("signal {}", request.signal_name));
+        next.run(request)
+    }
+
+    fn query_workflow<'a>(
+        &'a self,
+        request: QueryWorkflowRequest,
+        next: Next<'a>,
+    ) -> Intercepted<'a, QueryWorkflowRequest> {
+        self.0.note("query");
+        next.run(request)
+    }
+
+    fn start_update<'a>(
+        &'a self,
+        request: UpdateWorkflowExecutionRequest,
+        next: Next<'a>,
+    ) -> Intercepted<'a, UpdateWorkflowExecutionRequest> {
+        self.0.note("update");
+        next.run(request)
+    }
+}
+
+/// Notes each call, refuses what is forbidden, and passes the header on.
+struct AroundWorkflows {
+    name: &'static str,
+    seen: Seen,
+}
+
+impl AroundWorkflows {
+    fn note(&self, what: &str, name: &str) {
+        self.seen.note(format!("{} {what} {name}", self.name));
+    }
+}
+
+impl workflow::Interceptor for AroundWorkflows {
+    fn execute<'a>(
+        &'a self,
+        call: workflow::Call,
+        next: workflow::Next<'a, Payload>,
+    ) -> LocalBoxFuture<'a, workflow::Result<Payload>> {
+        self.note("execute", call.name());
+        Box::pin(async move {
+            let result = next.run(call).await;
+            self.note("executed", "");
+            result
+        })
+    }
+
+    fn signal<'a>(
+        &'a self,
+        call: workflow::Call,
+        next: workflow::Next<'a, ()>,
+    ) -> LocalBoxFuture<'a, workflow::Result<()>> {
+        self.note("signal", call.name());
+        next.run(call)
+    }
+
+    fn update<'a>(
+        &'a self,
+        call: workflow::Call,
+        next: workflow::Next<'a, Payload>,
+    ) -> LocalBoxFuture<'a, workflow::Result<Payload>> {
+        self.note("update", call.name());
+        next.run(call)
+    }
+
+    fn validate_update(&self, call: &workflow::Call) -> workflow::Result<()> {
+        if call.argument::<String>(0)? == "forbidden" {
+            return Err(ApplicationError::new("not in here").kind("Forbidden").into());
+        }
+        Ok(())
+    }
+
+    fn query(&self, call: &mut workflow::Call) -> workflow::Result<()> {
+        self.note("query", call.name());
+        if call.name() == "secret" {
+            return Err("nobody asks for that".into());
+        }
+        Ok(())
+    }
+
+    fn outgoing(&self, ctx: &workflow::Context, call: &mut Outgoing<'_>) {
+        self.note(&format!("{:?}", call.kind), call.name);
+        if let Some(tenant) = ctx.info().headers().get("tenant") {
+            call.headers.insert("tenant".to_owned(), tenant.clone());
+        }
+    }
+}
+
+/// Notes the header of each call and each heartbeat, and makes the attempt another one.
+struct AroundActivities(Seen);
+
+impl activity::Interceptor for AroundActivities {
+    fn execute<'a>(
+        &'a self,
+        call: activity::Call,
+        next: activity::Next<'a>,
+    ) -> BoxFuture<'a, activity::Result<Payload>> {
+        Box::pin(async move {
+            let ctx = call.context();
+            let tenant = ctx.headers().get("tenant").cloned().ok_or("no header")?;
+            let tenant: String = ctx.payload_converter().decode(tenant)?;
+            self.0.note(format!("{} of {tenant}", ctx.info().activity_type));
+            next.run(call).await
+        })
+    }
+
+    fn info(&self, mut info: activity::Info) -> activity::Info {
+        info.attempt += 41;
+        info
+    }
+
+    fn heartbeat(&self, info: &activity::Info, details: Vec<Payload>) -> Option<Vec<Payload>> {
+        self.0
+            .note(format!("heartbeat of {}, {}", info.activity_type, details.len()));
+        None
+    }
+}
+
+#[activity]
+async fn attempt_of(ctx: &activity::Context, step: String) -> activity::Result<String> {
+    ctx.heartbeat("half-way");
+    Ok(format!("{step} {}", ctx.info().attempt))
+}
+
+#[derive(Default)]
+struct Vault {
+    entries: RefCell<Vec<String>>,
+    closed: Cell<bool>,
+}
+
+#[workflow]
+impl Vault {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
+        ctx.wait_condition(|| self.closed.get()).await?;
+        let far = ctx.execute_activity(attempt_of, "far", quick()).await?;
+        let near = ctx.execute_local_activity(attempt_of, "near", quick_local()).await?;
+        self.entries.borrow_mut().extend([far, near]);
+        Ok(self.entries.take())
+    }
+
+    #[signal]
+    fn close(&self) {
+        self.closed.set(true);
+    }
+
+    #[query]
+    fn secret(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    #[update]
+    fn put(&self, entry: String) -> usize {
+        self.entries.borrow_mut().push(entry);
+        self.entries.borrow().len()
+    }
+}
+
+/// P44, P45, P46: what they see, change and refuse; the first given is the outermost, and headers get from the client
+/// to the activities.
+#[test]
+fn p44_p45_p46_interceptors_see_in_order_refuse_and_change() {
+    run(async |env| {
+        let (clients, workflows, activities) = (Seen::default(), Seen::default(), Seen::default());
+        let options = env
+            .client()
+            .options()
+            .clone()
+            .interceptor(AroundClient(clients.clone()));
+        let env = env.with_client(Client::new(env.client().connection().clone(), options));
+        let around = |name| AroundWorkflows {
+            name,
+            seen: workflows.clone(),
+        };
+        let worker = env
+            .worker()
+            .workflow::<Vault>()
+            .activity(attempt_of)
+            .workflow_interceptor(around("outer"))
+            .workflow_interceptor(around("inner"))
+            .activity_interceptor(AroundActivities(activities.clone()));
+        env.serve(worker, async {
+            let vault = env
+                .client()
+                .start_workflow(Vault::run, (), env.unrecorded_options("vault"))
+                .await?;
+            assert_eq!(vault.execute_update(Vault::put, "gold").await?, 1);
+            let refused = vault.execute_update(Vault::put, "forbidden").await.unwrap_err();
+            assert_eq!(
+                update_failure(refused).as_application().unwrap().type_name(),
+                "Forbidden"
+            );
+            let refused = vault.query(Vault::secret, ()).await.unwrap_err();
+            assert!(matches!(refused, QueryError::Failed { .. }), "{refused}");
+            vault.signal(Vault::close, ()).await?;
+            assert_eq!(vault.result().await?, ["gold", "far 42", "near 42"]);
+            Ok(())
+        })
+        .await?;
+
+        assert_eq!(clients.all(), ["start", "update", "query", "signal close"]);
+        let calls = [
+            "execute Vault",
+            "update put",
+            "query secret",
+            "signal close",
+            "Activity attempt_of",
+            "LocalActivity attempt_of",
+            "executed ",
+        ];
+        let seen = workflows.all();
+        for call in calls {
+            // The outer one sees what comes in first and what comes back last; it refuses the query alone.
+            let place = |name: &str| seen.iter().position(|line| *line == format!("{name} {call}"));
+            let (outer, inner) = (place("outer"), place("inner"));
+            match call {
+                "query secret" => assert!(outer.is_some() && inner.is_none(), "{call}: {seen:?}"),
+                "executed " => assert!(inner.is_some() && inner < outer, "{call}: {seen:?}"),
+                _ => assert!(outer.is_some() && outer < inner, "{call}: {seen:?}"),
+            }
+        }
+        let seen = activities.all();
+        assert!(seen.contains(&"attempt_of of acme".to_owned()), "{seen:?}");
+        assert!(seen.contains(&"heartbeat of attempt_of, 1".to_owned()), "{seen:?}");
+        Ok(())
+    });
+}
