@@ -277,10 +277,10 @@ fn good(event: &Event) -> anyhow::Result<()> {
                 failed.failure
             );
         }
-        Some(Attributes::WorkflowTaskTimedOutEventAttributes(timed_out)) => {
-            if timed_out.timeout_type() == TimeoutType::StartToClose {
-                bail!("event {}: a workflow task timed out", event.event_id);
-            }
+        Some(Attributes::WorkflowTaskTimedOutEventAttributes(timed_out))
+            if timed_out.timeout_type() == TimeoutType::StartToClose =>
+        {
+            bail!("event {}: a workflow task timed out", event.event_id);
         }
         _ => {}
     }

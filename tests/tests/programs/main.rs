@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use futures_util::{StreamExt as _, stream};
 use std::time::{Duration, Instant};
 use temporal_sdk::client::WorkflowHistory;
-use temporal_sdk::worker::{Replayer, Worker};
+use temporal_sdk::worker::{Replayer, RunningWorker, Worker};
 use temporal_testing::WorkflowEnvironment;
 
 /// How many programs share a server.
@@ -72,7 +72,7 @@ async fn batch(seeds: Vec<u64>) -> anyhow::Result<Vec<anyhow::Result<Counts>>> {
         }
     });
     let results = stream::iter(programs).buffer_unordered(usize::MAX).collect().await;
-    futures_util::future::join_all(workers.into_iter().map(|worker| worker.shutdown()))
+    futures_util::future::join_all(workers.into_iter().map(RunningWorker::shutdown))
         .await
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
@@ -82,7 +82,6 @@ async fn batch(seeds: Vec<u64>) -> anyhow::Result<Vec<anyhow::Result<Counts>>> {
 
 /// Any programs, with anything happening to them, and any evictions.
 #[test]
-#[expect(clippy::print_stderr, reason = "the numbers are for people")]
 fn random_programs_give_the_same_commands_live_evicted_and_replayed() -> anyhow::Result<()> {
     if let Some(subscriber) = std::env::var_os("RUST_LOG").map(|_| {
         tracing_subscriber::fmt()
