@@ -253,7 +253,7 @@ fn s106_s107_s108_s109_other_workflows() {
             assert_eq!(ship.result().await?, "shipped x from outside,by name");
             assert!(other.result().await.unwrap_err().is_cancelled());
             for error in errors {
-                assert!(error.contains("NOT_FOUND"), "{error}");
+                assert!(error.contains("NotFound"), "{error}");
             }
             let events = env.events(&env.id("steers")).await?;
             assert_eq!(count(&events, EventType::ExternalWorkflowExecutionSignaled), 3);

@@ -5,13 +5,15 @@
 
 use crate::{activities, cancellation, children, client, continue_as_new, data, dynamic, failing, hello};
 use crate::{local_activities, messages, ordering, timers_conditions, trouble};
+use std::time::Duration;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use temporal_integration_tests::history::to_json;
 use temporal_integration_tests::server::{Kind, address_of};
 use temporal_integration_tests::{Env, run};
-use temporal_sdk::client::Client;
+use temporal_sdk::client::{Client, RetryPolicy};
 use temporal_sdk::worker::WorkerBuilder;
 
 type Scenario = for<'a> fn(&'a Env, &'a str) -> BoxFuture<'a, anyhow::Result<()>>;
@@ -123,10 +125,56 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         }
         .boxed()
     }),
+    ("delayed", |env, name| {
+        async move {
+            let options = env.unrecorded_options(name).start_delay(Duration::from_secs(1));
+            let handle = env
+                .client()
+                .start_workflow(hello::say_hello_flow, "you", options)
+                .await?;
+            handle.result().await?;
+            Ok(())
+        }
+        .boxed()
+    }),
+    ("retried", |env, name| {
+        async move {
+            let policy = RetryPolicy::new().maximum_attempts(2);
+            let options = env.unrecorded_options(name).retry_policy(policy);
+            let handle = env.client().start_workflow(failing::fails, "anyhow", options).await?;
+            let _ = handle.result().await;
+            Ok(())
+        }
+        .boxed()
+    }),
+    ("update-with-start", |env, name| {
+        async move {
+            use temporal_sdk::client::protos::api::enums::v1::WorkflowIdConflictPolicy;
+            let options = env
+                .unrecorded_options(name)
+                .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting);
+            let client = env.client();
+            let (run, update) = (messages::Ledger::run, messages::Ledger::enter_and_count);
+            client.execute_update_with_start(run, (), options, update, "a").await?;
+            let handle = client.workflow_handle::<messages::Ledger>(env.unrecorded_id(name));
+            handle.signal(messages::Ledger::close, ()).await?;
+            handle.result().await?;
+            Ok(())
+        }
+        .boxed()
+    }),
 ];
 
 /// What cannot agree, as (scenario, path of the attribute), with the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[("sleeps", ".data", "the workflow returns how long it slept")];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("sleeps", ".data", "the workflow returns how long it slept"),
+    ("update-with-start", ".updateId", "drawn at random by the client"),
+    (
+        "update-with-start",
+        ".acceptedRequestMessageId",
+        "made of the update id, which is drawn at random",
+    ),
+];
 
 async fn first_task(env: &Env, name: &str) -> anyhow::Result<()> {
     use temporal_integration_tests::history::EventType;

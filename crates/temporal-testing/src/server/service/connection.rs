@@ -34,7 +34,8 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_local_error_reset_streams(MAX_RESETS)
+        // It counts over the life of a connection: a client whose calls fail must not lose all others with them.
+        .max_local_error_reset_streams(None)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
