@@ -108,6 +108,11 @@ fn p8_handlers_added_while_running() {
         let handle = client.workflow_handle::<Untyped<Vec<String>>>(env.id("adds"));
         handle.signal(signal_named("added"), "early").await?;
         env.serve(env.worker().workflow::<adds_handlers>(), async {
+            // An update in the run's first task would come before its code adds the handler.
+            env.wait_for_event(&env.id("adds"), |event| {
+                event.event_type() == EventType::WorkflowTaskCompleted
+            })
+            .await?;
             handle.signal(signal_named("unheard_of"), "this").await?;
             let summed = handle.execute_update(update_named::<u32>("add_up"), 4).await?;
             assert_eq!(summed, 5);

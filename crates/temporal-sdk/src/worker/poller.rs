@@ -14,7 +14,7 @@ use temporal_client::protos::api::taskqueue::v1::{TaskQueue, TaskQueueMetadata};
 use temporal_client::protos::api::workflowservice::v1::{
     DescribeNamespaceRequest, PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest,
 };
-use temporal_client::{Code, RetryOptions, Rpc, RpcError};
+use temporal_client::{Code, EagerRegistration, RetryOptions, Rpc, RpcError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a poll waits at the server: more than the server's own minute.
@@ -78,6 +78,23 @@ pub(super) async fn poll_workflow_tasks(worker: Arc<Shared>, queue: TaskQueue) {
             });
         }
     }
+}
+
+/// Takes the first tasks of workflows that a client of the same connection starts eagerly, while it has room for them, until the
+/// registration is dropped or the worker shuts down.
+pub(super) fn take_first_tasks(worker: &Arc<Shared>) -> EagerRegistration {
+    let weak = Arc::downgrade(worker);
+    worker.client.register_eager_worker(worker.task_queue.clone(), move || {
+        let worker = weak.upgrade().filter(|worker| !worker.is_shutting_down())?;
+        let slot = Arc::clone(&worker.workflow_slots).try_acquire_owned().ok()?;
+        Some(Box::new(move |polled| {
+            let task = workflow_task::run(Arc::clone(&worker), polled);
+            worker.spawn(async move {
+                task.await;
+                drop(slot);
+            });
+        }))
+    })
 }
 
 /// Takes activity tasks until the worker shuts down.

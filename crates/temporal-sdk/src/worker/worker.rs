@@ -1,7 +1,7 @@
 //! The worker.
 
 use super::options::Options;
-use super::poller::{RateLimit, learn_capabilities, poll_activity_tasks, poll_workflow_tasks};
+use super::poller::{RateLimit, learn_capabilities, poll_activity_tasks, poll_workflow_tasks, take_first_tasks};
 use super::registry::ActivityRegistry;
 use super::shard::Shards;
 use super::shared::Shared;
@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use temporal_client::Client;
+use temporal_client::{Client, EagerRegistration};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -93,7 +93,11 @@ impl Worker {
     /// the executor of blocking activities or the system's threads give out.
     pub async fn run(self) -> Result<(), WorkerError> {
         let (fatal, mut fatal_errors) = mpsc::unbounded_channel();
-        let Assembled { shared, mut pollers } = self.assemble(fatal)?;
+        let Assembled {
+            shared,
+            mut pollers,
+            first_tasks: _first_tasks,
+        } = self.assemble(fatal)?;
         let _abort = AbortOnDrop(Arc::clone(&shared));
         tracing::info!(
             task_queue = shared.task_queue,
@@ -189,6 +193,7 @@ impl Worker {
         if runs_workflows {
             poll_workflows(&shared, &mut pollers);
         }
+        let first_tasks = runs_workflows.then(|| take_first_tasks(&shared));
         if runs_activities {
             let rate = Arc::new(RateLimit::new(shared.options.max_activities_per_second));
             for _ in 0..shared
@@ -199,13 +204,19 @@ impl Worker {
                 pollers.spawn(poll_activity_tasks(Arc::clone(&shared), Arc::clone(&rate)));
             }
         }
-        Ok(Assembled { shared, pollers })
+        Ok(Assembled {
+            shared,
+            pollers,
+            first_tasks,
+        })
     }
 }
 
 pub(super) struct Assembled {
     pub(super) shared: Arc<Shared>,
     pub(super) pollers: JoinSet<()>,
+    /// Lets eager starts find the worker; `None` without workflows.
+    pub(super) first_tasks: Option<EagerRegistration>,
 }
 
 /// Polls both queues, with no more polls than there are slots, so that none of the two queues takes all of them.

@@ -41,7 +41,7 @@ async fn activity_by_hand(client: &Client, heartbeats: Duration) -> (Arc<Shared>
         .build()
         .unwrap();
     let (fatal, _) = unbounded_channel();
-    let Assembled { shared, pollers } = worker.assemble(fatal).unwrap();
+    let Assembled { shared, pollers, .. } = worker.assemble(fatal).unwrap();
     tokio::spawn(async move {
         let mut pollers = pollers;
         while pollers.join_next().await.is_some() {}
