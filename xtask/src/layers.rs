@@ -49,9 +49,9 @@ const SDK_TREE: usize = 150;
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut complaints = Vec::new();
-    directions(&mut complaints)?;
-    core_tree(&mut complaints)?;
-    core_source(&mut complaints)?;
+    directions(&cargo::members()?, &mut complaints);
+    core_tree(tree(CORE, "normal,no-proc-macro")?, &mut complaints);
+    core_source(&root().join("crates").join(CORE).join("src"), &mut complaints)?;
     let size = sdk_tree(&mut complaints)?;
     core_without_std(&mut complaints)?;
     if !complaints.is_empty() {
@@ -62,9 +62,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 /// Every dependency on a crate of ours must point downwards.
-fn directions(complaints: &mut Vec<String>) -> anyhow::Result<()> {
+fn directions(members: &[cargo::Package], complaints: &mut Vec<String>) {
     let height = |name: &str| LAYERS.iter().position(|layer| *layer == name);
-    for package in cargo::members()? {
+    for package in members {
         if !package.folder.starts_with("crates/") {
             continue;
         }
@@ -89,12 +89,11 @@ fn directions(complaints: &mut Vec<String>) -> anyhow::Result<()> {
             }
         }
     }
-    Ok(())
 }
 
 /// Only known crates are under the core, and none of them with its `std` feature.
-fn core_tree(complaints: &mut Vec<String>) -> anyhow::Result<()> {
-    let (known, unknown): (Vec<_>, Vec<_>) = tree(CORE, "normal,no-proc-macro")?
+fn core_tree(tree: BTreeMap<String, Vec<String>>, complaints: &mut Vec<String>) {
+    let (known, unknown): (Vec<_>, Vec<_>) = tree
         .into_iter()
         .partition(|(name, _)| CORE_TREE.contains(&name.as_str()));
     if let Some((first, _)) = unknown.first() {
@@ -113,12 +112,10 @@ fn core_tree(complaints: &mut Vec<String>) -> anyhow::Result<()> {
             ));
         }
     }
-    Ok(())
 }
 
 /// The core's source says `#![no_std]` and does not bring `std` back.
-fn core_source(complaints: &mut Vec<String>) -> anyhow::Result<()> {
-    let source = root().join("crates").join(CORE).join("src");
+fn core_source(source: &Path, complaints: &mut Vec<String>) -> anyhow::Result<()> {
     let lib = source.join("lib.rs");
     let text = fs::read_to_string(&lib).with_context(|| format!("cannot read {}", lib.display()))?;
     if !text.lines().any(|line| line.trim() == "#![no_std]") {
@@ -127,7 +124,7 @@ fn core_source(complaints: &mut Vec<String>) -> anyhow::Result<()> {
         ));
     }
     let mut files = Vec::new();
-    rust_files(&source, &mut files)?;
+    rust_files(source, &mut files)?;
     for file in files {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let mut previous = "";
@@ -218,4 +215,81 @@ fn tree(package: &str, edges: &str) -> anyhow::Result<BTreeMap<String, Vec<Strin
             .extend(features.map(str::to_owned));
     }
     Ok(crates)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where its helpers fail")]
+mod tests {
+    use super::*;
+    use crate::cargo::{Dependency, Package};
+
+    fn package(name: &str, dependency: &str, development: bool) -> Package {
+        Package {
+            name: name.to_owned(),
+            folder: format!("crates/{name}"),
+            dependencies: vec![Dependency {
+                name: dependency.to_owned(),
+                development,
+            }],
+            benches: Vec::new(),
+        }
+    }
+
+    fn complaints_about(members: &[Package]) -> Vec<String> {
+        let mut complaints = Vec::new();
+        directions(members, &mut complaints);
+        complaints
+    }
+
+    #[test]
+    fn dependencies_point_downwards() {
+        let fine = [
+            package("temporal-client", "temporal-core", false),
+            package("temporal-sdk", "temporal-testing", true),
+            package("temporal-sdk", "tokio", false),
+        ];
+        assert_eq!(complaints_about(&fine), Vec::<String>::new());
+        for (upper, lower) in [
+            ("temporal-testing", "temporal-core"),
+            ("temporal-sdk", "temporal-client"),
+            ("temporal-protos", "temporal-sdk-macros"),
+        ] {
+            let complaints = complaints_about(&[package(lower, upper, false)]);
+            assert_eq!(complaints.len(), 1, "{complaints:?}");
+            assert!(complaints[0].starts_with(&format!("{lower} depends on {upper}, which is not beneath it")));
+        }
+        let complaints = complaints_about(&[package("temporal-new", "serde", false)]);
+        assert!(complaints[0].contains("has no layer"), "{complaints:?}");
+    }
+
+    #[test]
+    fn the_core_takes_neither_io_nor_std() {
+        let mut complaints = Vec::new();
+        let tree = [
+            ("bytes", vec![]),
+            ("prost", vec!["std"]),
+            ("tokio", vec![]),
+            ("tonic", vec![]),
+        ];
+        let tree = tree.map(|(name, features)| (name.to_owned(), features.into_iter().map(str::to_owned).collect()));
+        core_tree(tree.into(), &mut complaints);
+        assert_eq!(complaints.len(), 2, "{complaints:?}");
+        assert!(complaints[0].contains("tokio, tonic"), "{complaints:?}");
+        assert!(complaints[1].contains("feature `std` of prost"), "{complaints:?}");
+    }
+
+    #[test]
+    fn the_core_does_not_bring_std_back() {
+        let folder = std::env::temp_dir().join(format!("layers-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let mut complaints = Vec::new();
+        fs::write(folder.join("lib.rs"), "#![no_std]\n#[cfg(test)]\nextern crate std;\n").unwrap();
+        core_source(&folder, &mut complaints).unwrap();
+        assert_eq!(complaints, Vec::<String>::new());
+        fs::write(folder.join("lib.rs"), "extern crate std;\n").unwrap();
+        core_source(&folder, &mut complaints).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(complaints.len(), 2, "{complaints:?}");
+        assert!(complaints[1].contains("lib.rs:1: `extern crate std`"), "{complaints:?}");
+    }
 }
