@@ -218,7 +218,6 @@ fn tree(package: &str, edges: &str) -> anyhow::Result<BTreeMap<String, Vec<Strin
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test ends where its helpers fail")]
 mod tests {
     use super::*;
     use crate::cargo::{Dependency, Package};
