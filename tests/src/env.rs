@@ -6,6 +6,8 @@ use crate::{exceptions, history::Recorder};
 use std::panic::Location;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
+use temporal_sdk::client::protos::api::nexus::v1 as nexus;
+use temporal_sdk::client::protos::api::operatorservice::v1::CreateNexusEndpointRequest;
 use temporal_sdk::client::{Client, WorkflowOptions};
 use temporal_sdk::worker::{Worker, WorkerBuilder};
 use tracing::Subscriber;
@@ -180,6 +182,30 @@ impl Env {
     #[must_use]
     pub fn test(&self) -> &str {
         &self.test
+    }
+
+    /// Makes a Nexus endpoint that leads to a task queue, and gives its name.
+    ///
+    /// # Errors
+    /// When the server makes none.
+    pub async fn nexus_endpoint(&self, queue: &str) -> anyhow::Result<String> {
+        let unique = self.task_queue().rsplit_once('-').map_or("", |(_, unique)| unique);
+        let name = format!("endpoint-{unique}");
+        let worker = nexus::endpoint_target::Worker {
+            namespace: self.client().namespace().to_owned(),
+            task_queue: queue.to_owned(),
+        };
+        let spec = nexus::EndpointSpec {
+            name: name.clone(),
+            target: Some(nexus::EndpointTarget {
+                variant: Some(nexus::endpoint_target::Variant::Worker(worker)),
+            }),
+            ..nexus::EndpointSpec::default()
+        };
+        self.client()
+            .call(CreateNexusEndpointRequest { spec: Some(spec) })
+            .await?;
+        Ok(name)
     }
 
     /// The test's own task queue.

@@ -15,7 +15,6 @@ use temporal_integration_tests::history::essential;
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::protos::api::common::v1::Payload;
 use temporal_sdk::client::protos::api::nexus::v1 as nexus;
-use temporal_sdk::client::protos::api::operatorservice::v1::CreateNexusEndpointRequest;
 use temporal_sdk::client::protos::api::taskqueue::v1::TaskQueue;
 use temporal_sdk::client::protos::api::workflowservice::v1::{
     PollNexusTaskQueueRequest, RespondNexusTaskCompletedRequest,
@@ -686,27 +685,6 @@ const NEXUS: [Case; 6] = [
     case("unstarted", "cancelled", &[]),
 ];
 
-/// Makes an endpoint for the queue, and gives its name.
-async fn endpoint(env: &Env, queue: &str) -> anyhow::Result<String> {
-    let unique = env.task_queue().rsplit_once('-').map_or("", |(_, unique)| unique);
-    let name = format!("table-{unique}");
-    let worker = nexus::endpoint_target::Worker {
-        namespace: env.client().namespace().to_owned(),
-        task_queue: queue.to_owned(),
-    };
-    let spec = nexus::EndpointSpec {
-        name: name.clone(),
-        target: Some(nexus::EndpointTarget {
-            variant: Some(nexus::endpoint_target::Variant::Worker(worker)),
-        }),
-        ..nexus::EndpointSpec::default()
-    };
-    env.client()
-        .call(CreateNexusEndpointRequest { spec: Some(spec) })
-        .await?;
-    Ok(name)
-}
-
 /// Answers a Nexus task: `sync` operations when their door opens, others at once.
 async fn answer(doors: &Doors, request: nexus::Request) -> nexus::response::Variant {
     use nexus::start_operation_response::{Async, Sync, Variant as Start};
@@ -771,7 +749,7 @@ fn p24_s91_every_way_to_cancel_a_nexus_operation() {
     run(async |env| {
         let doors = Arc::new(Doors::default());
         let queue = format!("{}-nexus", env.task_queue());
-        let endpoint = endpoint(&env, &queue).await?;
+        let endpoint = env.nexus_endpoint(&queue).await?;
         let worker = env.worker().workflow::<CancellationTable>().workflow::<TableChild>();
         env.serve(worker, async {
             let all = try_join_all(NEXUS.iter().map(|case| check(&env, &doors, "nexus", &endpoint, case)));

@@ -6,7 +6,6 @@ use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::protos::api::common::v1::Payload;
 use temporal_sdk::client::protos::api::nexus::v1 as nexus;
 use temporal_sdk::client::protos::api::nexus::v1::start_operation_response::{Sync, Variant};
-use temporal_sdk::client::protos::api::operatorservice::v1::CreateNexusEndpointRequest;
 use temporal_sdk::client::protos::api::taskqueue::v1::TaskQueue;
 use temporal_sdk::client::protos::api::workflowservice::v1::{
     PollNexusTaskQueueRequest, RespondNexusTaskCompletedRequest,
@@ -35,27 +34,6 @@ async fn charges(ctx: &workflow::Context, endpoint: String) -> workflow::Result<
     let named = handle.await?;
     let refused = ctx.execute_nexus_operation(Payments::refund_all, (), options()).await;
     Ok(vec![typed, named, refused.unwrap_err().to_string()])
-}
-
-/// An endpoint for the queue.
-async fn endpoint(env: &Env, queue: &str) -> anyhow::Result<String> {
-    let unique = env.task_queue().rsplit_once('-').map_or("", |(_, unique)| unique);
-    let name = format!("caller-{unique}");
-    let worker = nexus::endpoint_target::Worker {
-        namespace: env.client().namespace().to_owned(),
-        task_queue: queue.to_owned(),
-    };
-    let spec = nexus::EndpointSpec {
-        name: name.clone(),
-        target: Some(nexus::EndpointTarget {
-            variant: Some(nexus::endpoint_target::Variant::Worker(worker)),
-        }),
-        ..nexus::EndpointSpec::default()
-    };
-    env.client()
-        .call(CreateNexusEndpointRequest { spec: Some(spec) })
-        .await?;
-    Ok(name)
 }
 
 #[expect(deprecated, reason = "the form that every server understands")]
@@ -122,7 +100,7 @@ async fn serve(env: &Env, queue: &str, tasks: usize) -> anyhow::Result<()> {
 fn p24_nexus_operations_are_typed_by_a_service_trait() {
     run(async |env| {
         let queue = format!("{}-nexus", env.task_queue());
-        let endpoint = endpoint(&env, &queue).await?;
+        let endpoint = env.nexus_endpoint(&queue).await?;
         env.serve(env.worker().workflow::<charges>(), async {
             let options = env.unrecorded_options("charges");
             let handle = env.client().start_workflow(charges, endpoint.as_str(), options).await?;
