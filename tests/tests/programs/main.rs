@@ -4,28 +4,73 @@
 //! `PROGRAM_SEEDS` says how many, `PROGRAM_SEED` gives the first one (and without `PROGRAM_SEEDS` the only one),
 //! `PROGRAM_HISTORY` replays a file that a failing seed left.
 
+mod activities;
+mod coordination;
 mod driver;
+mod others;
 mod program;
 mod random;
 mod step;
 
+use crate::activities::Child;
 use crate::driver::{Counts, Seed};
-use crate::program::{Program, child};
+use crate::program::{Program, STAGE};
 use anyhow::{Context as _, bail};
 use futures_util::{StreamExt as _, stream};
 use std::time::{Duration, Instant};
+use temporal_integration_tests::history::EventType;
 use temporal_sdk::client::WorkflowHistory;
 use temporal_sdk::worker::{Replayer, RunningWorker, Worker};
 use temporal_testing::WorkflowEnvironment;
+use temporal_testing::server::EmbeddedServer;
+use temporal_testing::server::visibility::AttributeType;
 
 /// How many programs share a server.
 const BATCH: u64 = 50;
 
 /// How many servers there are at the same time.
-const SERVERS: usize = 2;
+const SERVERS: usize = 4;
 
 /// The task queues and the capacities of the caches of their workers.
 const WORKERS: [(&str, &[usize]); 4] = [("none", &[0]), ("few", &[2]), ("all", &[1000]), ("two", &[1000, 3])];
+
+/// What a thousand programs leave in their histories.
+const EVENTS: [EventType; 34] = [
+    EventType::WorkflowExecutionCompleted,
+    EventType::WorkflowExecutionFailed,
+    EventType::WorkflowExecutionCanceled,
+    EventType::WorkflowExecutionContinuedAsNew,
+    EventType::WorkflowExecutionTerminated,
+    EventType::WorkflowExecutionSignaled,
+    EventType::WorkflowExecutionCancelRequested,
+    EventType::WorkflowExecutionUpdateAccepted,
+    EventType::WorkflowExecutionUpdateCompleted,
+    EventType::WorkflowTaskFailed,
+    EventType::ActivityTaskScheduled,
+    EventType::ActivityTaskStarted,
+    EventType::ActivityTaskCompleted,
+    EventType::ActivityTaskFailed,
+    EventType::ActivityTaskCancelRequested,
+    EventType::ActivityTaskCanceled,
+    EventType::TimerStarted,
+    EventType::TimerFired,
+    EventType::TimerCanceled,
+    EventType::MarkerRecorded,
+    EventType::UpsertWorkflowSearchAttributes,
+    EventType::WorkflowPropertiesModified,
+    EventType::StartChildWorkflowExecutionInitiated,
+    EventType::StartChildWorkflowExecutionFailed,
+    EventType::ChildWorkflowExecutionStarted,
+    EventType::ChildWorkflowExecutionCompleted,
+    EventType::ChildWorkflowExecutionFailed,
+    EventType::ChildWorkflowExecutionCanceled,
+    EventType::SignalExternalWorkflowExecutionInitiated,
+    EventType::SignalExternalWorkflowExecutionFailed,
+    EventType::ExternalWorkflowExecutionSignaled,
+    EventType::RequestCancelExternalWorkflowExecutionInitiated,
+    EventType::RequestCancelExternalWorkflowExecutionFailed,
+    EventType::ExternalWorkflowExecutionCancelRequested,
+];
 
 fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
@@ -37,25 +82,28 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 fn replayer() -> anyhow::Result<Replayer> {
-    Ok(Replayer::builder().workflow::<Program>().workflow::<child>().build()?)
+    Ok(Replayer::builder().workflow::<Program>().workflow::<Child>().build()?)
 }
 
 /// Runs the programs of some seeds on a server of their own.
 async fn batch(seeds: Vec<u64>) -> anyhow::Result<Vec<anyhow::Result<Counts>>> {
-    let env = WorkflowEnvironment::start_time_skipping().await?;
+    let server = EmbeddedServer::builder()
+        .time_skipping()
+        .search_attribute(STAGE.name(), AttributeType::Keyword);
+    let env = WorkflowEnvironment::start_embedded(server).await?;
     let replayer = replayer()?;
     let mut workers = Vec::new();
     for (task_queue, caches) in WORKERS {
         for cache in caches {
             let worker = Worker::builder(env.client(), task_queue)
                 .workflow::<Program>()
-                .workflow::<child>()
+                .workflow::<Child>()
                 .max_cached_workflows(*cache)
                 .workflow_threads(1)
                 .workflow_pollers(2)
                 .activity_pollers(2)
                 .max_heartbeat_throttle_interval(Duration::from_millis(1));
-            workers.push(program::activities(worker).build()?.start());
+            workers.push(activities::activities(worker).build()?.start());
         }
     }
     let programs = seeds.into_iter().map(|seed| {
@@ -110,17 +158,12 @@ fn random_programs_give_the_same_commands_live_evicted_and_replayed() -> anyhow:
     for result in results {
         for result in result? {
             match result {
-                Ok(counts) => {
-                    total.completed += counts.completed;
-                    total.runs += counts.runs;
-                    total.tasks += counts.tasks;
-                    total.events += counts.events;
-                }
+                Ok(counts) => total.add(&counts),
                 Err(error) => failures.push(error),
             }
         }
     }
-    eprintln!("{count} programs in {:.1?}: {total:?}", begun.elapsed());
+    eprintln!("{count} programs in {:.1?}: {total:#?}", begun.elapsed());
     for failure in failures.iter().take(5) {
         eprintln!("{failure:#}\n");
     }
@@ -130,7 +173,13 @@ fn random_programs_give_the_same_commands_live_evicted_and_replayed() -> anyhow:
     // Otherwise nothing was tested.
     if count >= 100 {
         assert!(total.completed > count / 2, "too few programs complete: {total:?}");
-        assert!(total.tasks > 4 * count, "the programs do too little: {total:?}");
+        let tasks = total.of(EventType::WorkflowTaskCompleted);
+        assert!(tasks > 4 * count, "the programs do too little: {total:?}");
+    }
+    if count >= 1000 {
+        for kind in EVENTS {
+            assert!(total.of(kind) > 0, "{} does not occur", kind.as_str_name());
+        }
     }
     Ok(())
 }

@@ -1,28 +1,37 @@
-//! The workflow that runs random steps, and what they call.
+//! The workflow that runs random steps.
 
-use crate::step::Step;
+use crate::activities::{MINUTE, act, activity_options, local, local_options};
+use crate::coordination::{Shared, coordinated};
+use crate::others::others;
+use crate::step::{Handle, Local, Step};
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
-use temporal_sdk::client::RetryPolicy;
-use temporal_sdk::client::failure::ApplicationError;
-use temporal_sdk::workflow::{
-    ActivityOptions, CancellationType, ChildWorkflowOptions, Context, LocalActivityOptions, signal_named,
-};
-use temporal_sdk::{activity, workflow};
+use std::time::{Duration, UNIX_EPOCH};
+use temporal_sdk::client::{Memo, SearchAttributeKey, SearchAttributes};
+use temporal_sdk::workflow;
+use temporal_sdk::workflow::{ActivityHandle, Context};
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// A search attribute that programs set. The server has it.
+pub(crate) const STAGE: SearchAttributeKey<String> = SearchAttributeKey::keyword("Stage");
+
+/// How often a program may outlast its workflow tasks.
+const LONG_STEPS: u8 = 2;
 
 /// What a program is given.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Start {
     pub(crate) seed: u64,
     /// A run for each, one continued as the next.
     pub(crate) runs: Vec<Step>,
-    pub(crate) bumps: u32,
+    /// Whether a local activity may outlast a workflow task, which is short then.
+    pub(crate) patient: bool,
     pub(crate) finished: bool,
+    pub(crate) bumps: u32,
+    pub(crate) total: u32,
+    /// What was sent and not received.
+    pub(crate) left: Vec<u32>,
 }
 
 /// What a program has done so far, in order.
@@ -33,19 +42,22 @@ pub(crate) struct Done {
 }
 
 /// Runs a program.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Program {
-    seed: Cell<u64>,
+    pub(crate) seed: Cell<u64>,
     bumps: Cell<u32>,
     /// Nothing more will come from outside, so that nothing waits for it.
-    finished: Cell<bool>,
+    pub(crate) finished: Cell<bool>,
+    /// How many of its steps may still outlast a workflow task.
+    long: Cell<u8>,
+    pub(crate) shared: Shared,
     /// Nothing of what handlers still do in the run's last task is recorded.
     ended: Cell<bool>,
     log: RefCell<Vec<u32>>,
 }
 
 impl Program {
-    fn note(&self, kind: u32, value: u32) -> u32 {
+    pub(crate) fn note(&self, kind: u32, value: u32) -> u32 {
         if self.ended.get() {
             return value;
         }
@@ -54,78 +66,9 @@ impl Program {
     }
 }
 
-fn cancellation(number: u8) -> CancellationType {
-    match number % 3 {
-        0 => CancellationType::TryCancel,
-        1 => CancellationType::WaitCancellationCompleted,
-        _ => CancellationType::Abandon,
-    }
-}
+pub(crate) type Running = Pin<Box<dyn Future<Output = workflow::Result<u32>>>>;
 
-fn activity_options(number: u8) -> ActivityOptions {
-    ActivityOptions::start_to_close_timeout(MINUTE)
-        .heartbeat_timeout(MINUTE)
-        .retry_policy(RetryPolicy::new().maximum_attempts(2))
-        .cancellation_type(cancellation(number))
-}
-
-fn local_options(number: u8) -> LocalActivityOptions {
-    let interval = match number {
-        // A timer of the workflow goes before the next attempt.
-        3 => Duration::from_secs(20),
-        _ => Duration::from_millis(1),
-    };
-    LocalActivityOptions::start_to_close_timeout(MINUTE)
-        .retry_policy(RetryPolicy::new().maximum_attempts(2).initial_interval(interval))
-        .local_retry_threshold(Duration::from_secs(1))
-        .cancellation_type(cancellation(number))
-}
-
-#[activity]
-async fn act(ctx: &activity::Context, number: u8) -> activity::Result<u32> {
-    match number / 3 {
-        0 => {}
-        1 if ctx.info().attempt == 1 => return Err("not at once".into()),
-        1 => {}
-        2 => return Err(ApplicationError::new("never").non_retryable().into()),
-        // Long enough that cancellation may come, with the answer to a heartbeat.
-        _ => {
-            for beat in 0..4_u32 {
-                ctx.heartbeat(beat);
-                ctx.until_cancelled(tokio::time::sleep(Duration::from_millis(4)))
-                    .await?;
-            }
-        }
-    }
-    Ok(u32::from(number))
-}
-
-#[activity]
-async fn local(ctx: &activity::Context, number: u8) -> activity::Result<u32> {
-    match number {
-        1 => Err(ApplicationError::new("never").non_retryable().into()),
-        2 | 3 if ctx.info().attempt == 1 => Err("not at once".into()),
-        _ => Ok(u32::from(number)),
-    }
-}
-
-/// A child of a program.
-#[workflow]
-pub(crate) async fn child(ctx: &Context, number: u8) -> workflow::Result<u32> {
-    match number {
-        0 => {}
-        1 => ctx.sleep(Duration::from_secs(30)).await?,
-        2 => return Ok(ctx.execute_activity(act, 9, activity_options(1)).await?),
-        3 => return Err(ApplicationError::new("no luck").into()),
-        4 => return Err(ctx.continue_as_new(1_u8)),
-        _ => ctx.shielded().sleep(Duration::from_secs(20)).await?,
-    }
-    Ok(u32::from(number))
-}
-
-type Running = Pin<Box<dyn Future<Output = workflow::Result<u32>>>>;
-
-fn start(ctx: &Context, program: &Rc<Program>, step: Step) -> Running {
+pub(crate) fn start(ctx: &Context, program: &Rc<Program>, step: Step) -> Running {
     let (ctx, program) = (ctx.clone(), Rc::clone(program));
     Box::pin(async move { run(&ctx, &program, step).await })
 }
@@ -135,17 +78,17 @@ fn start_all(ctx: &Context, program: &Rc<Program>, steps: Vec<Step>) -> Vec<Runn
 }
 
 /// What went wrong counts too, so that failures do not end everything at once.
-fn counted<E>(result: Result<u32, E>) -> u32 {
+pub(crate) fn counted<E>(result: Result<u32, E>) -> u32 {
     result.unwrap_or(999)
 }
 
-fn child_options(ctx: &Context, number: u8) -> ChildWorkflowOptions {
-    let options = match number / 6 {
-        // Of two with this id at the same time, one is refused.
-        3 => ChildWorkflowOptions::new(format!("{}-child", ctx.info().workflow_id)),
-        _ => ChildWorkflowOptions::default(),
-    };
-    options.cancellation_type(cancellation(number / 6)).task_timeout(MINUTE)
+/// Starts a local activity, one of the few long ones if it asks for that.
+pub(crate) fn start_local(ctx: &Context, program: &Program, activity: Local) -> ActivityHandle<u32> {
+    let long = activity.does == 6 && program.long.get() > 0;
+    if long {
+        program.long.set(program.long.get() - 1);
+    }
+    ctx.start_local_activity(local, (activity.does, long), local_options(activity))
 }
 
 async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Result<u32> {
@@ -154,21 +97,43 @@ async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Resu
         | Step::Join(_)
         | Step::Select(_)
         | Step::Completed(_)
+        | Step::Choice(..)
         | Step::Spawned(_)
         | Step::Timeout(_)
         | Step::Scope(..)
         | Step::Shielded(_)
         | Step::Cleanup(..) => composed(ctx, program, step).await,
         Step::Bumps(_) | Step::BumpsOrTimer(_) | Step::Timer(_) => waiting(ctx, program, step).await,
-        Step::Child(_) | Step::SignalledChild(_) | Step::Signal(_) | Step::CancelExternal => {
-            Ok(others(ctx, program, step).await)
-        }
+        Step::Notify(_)
+        | Step::Notified
+        | Step::Send(_)
+        | Step::Receive
+        | Step::Handlers
+        | Step::Locked(_)
+        | Step::Permitted(..)
+        | Step::Group(_)
+        | Step::Piped(..) => coordinated(ctx, program, step).await,
+        Step::Child(_)
+        | Step::SignalledChild(_)
+        | Step::DetachedChild(_)
+        | Step::Cancelled(Handle::Child(_), _)
+        | Step::Program(_)
+        | Step::Signal(_)
+        | Step::Tell(..)
+        | Step::Cancel(_) => Ok(others(ctx, program, step).await),
+        Step::Cancelled(handle, step) => cancelled(ctx, program, handle, *step).await,
+        Step::SideEffect
+        | Step::Patch(_)
+        | Step::DeprecatedPatch(_)
+        | Step::Version(_)
+        | Step::Memo(_)
+        | Step::Attribute(_) => recorded(ctx, program, step),
         Step::Activity(number) => {
             let result = ctx.execute_activity(act, number, activity_options(number)).await;
             Ok(program.note(1, counted(result)))
         }
-        Step::Local(number) => {
-            let result = ctx.execute_local_activity(local, number, local_options(number)).await;
+        Step::Local(activity) => {
+            let result = start_local(ctx, program, activity).await;
             Ok(program.note(2, counted(result)))
         }
         Step::Random => {
@@ -176,20 +141,12 @@ async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Resu
             let result = ctx.execute_activity(act, number, activity_options(number)).await;
             Ok(program.note(3, counted(result)))
         }
-        Step::SideEffect => {
-            // Another value each time it is made.
-            let value = ctx.side_effect(uncertain);
-            Ok(program.note(4, value))
-        }
-        Step::Patch(number) => Ok(program.note(5, u32::from(ctx.patched(&format!("patch-{number}"))))),
-        Step::Version(number) => Ok(program.note(6, ctx.version(&format!("version-{number}"), 1..=3))),
-        Step::Memo(number) => {
-            ctx.upsert_memo(temporal_sdk::client::Memo::new().with("number", number));
-            let now: Option<u8> = ctx.memo("number")?;
-            Ok(program.note(7, u32::from(now.unwrap_or(99))))
-        }
-        Step::Detached(number) => {
+        Step::DetachedActivity(number) => {
             ctx.start_activity(act, number, activity_options(number)).detach();
+            Ok(1)
+        }
+        Step::DetachedTimer => {
+            ctx.sleep(MINUTE).detach();
             Ok(1)
         }
     }
@@ -199,6 +156,41 @@ async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Resu
 fn uncertain() -> u32 {
     static COUNTER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+/// What is decided at once, and kept in history.
+fn recorded(ctx: &Context, program: &Program, step: Step) -> workflow::Result<u32> {
+    Ok(match step {
+        // Another value each time it is made.
+        Step::SideEffect => program.note(4, ctx.side_effect(uncertain)),
+        Step::Patch(number) => program.note(5, u32::from(ctx.patched(&format!("patch-{number}")))),
+        Step::DeprecatedPatch(number) => {
+            ctx.deprecate_patch(&format!("patch-{number}"));
+            1
+        }
+        Step::Version(number) => program.note(6, ctx.version(&format!("version-{number}"), 1..=3)),
+        Step::Memo(number) => {
+            // The last one takes it away.
+            ctx.upsert_memo(match number {
+                2 => Memo::new().with("number", ()),
+                _ => Memo::new().with("number", number),
+            });
+            let now: Option<u8> = ctx.memo("number")?;
+            program.note(7, u32::from(now.unwrap_or(99)))
+        }
+        Step::Attribute(number) => {
+            let before = ctx.search_attributes().get(&STAGE);
+            let mut change = SearchAttributes::new();
+            match number {
+                3 => change.unset(&STAGE),
+                _ => change.set(&STAGE, number.to_string()),
+            }
+            ctx.upsert_search_attributes(change);
+            let before = before.and_then(|before| before.parse().ok());
+            program.note(8, before.unwrap_or(99))
+        }
+        _ => 0,
+    })
 }
 
 async fn waiting(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Result<u32> {
@@ -225,44 +217,57 @@ async fn waiting(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::
     }
 }
 
-async fn others(ctx: &Context, program: &Rc<Program>, step: Step) -> u32 {
-    match step {
-        Step::Child(number) => {
-            let result = ctx
-                .execute_child_workflow(child, number % 6, child_options(ctx, number))
-                .await;
-            program.note(20, counted(result))
+/// Starts an operation, runs the step, cancels the operation and waits for its end.
+async fn cancelled(ctx: &Context, program: &Rc<Program>, handle: Handle, step: Step) -> workflow::Result<u32> {
+    Ok(match handle {
+        Handle::Timer => {
+            let timer = ctx.sleep(MINUTE);
+            let result = start(ctx, program, step).await;
+            timer.cancel();
+            program.note(13, u32::from(timer.await.is_ok()));
+            result?
         }
-        Step::SignalledChild(number) => {
-            let Ok(started) = ctx
-                .start_child_workflow(child, number, child_options(ctx, number))
-                .await
-            else {
-                return program.note(21, 998);
-            };
-            let signalled = started.signal(signal_named("hello"), 1).await;
-            program.note(22, u32::from(signalled.is_ok()));
-            program.note(23, counted(started.await))
+        Handle::Activity(number) => {
+            let activity = ctx.start_activity(act, number, activity_options(number));
+            let result = start(ctx, program, step).await;
+            activity.cancel();
+            program.note(14, counted(activity.await));
+            result?
         }
-        Step::Signal(to) => {
-            let other = ctx.external_workflow::<Program>(format!("p-{}", program.seed.get() ^ to));
-            let result = other.signal(Program::bump, ()).await;
-            program.note(24, counted(result.map(|()| 1)))
+        Handle::Local(activity) => {
+            let activity = start_local(ctx, program, activity);
+            let result = start(ctx, program, step).await;
+            activity.cancel();
+            program.note(15, counted(activity.await));
+            result?
         }
-        Step::CancelExternal => {
-            let result = ctx.external_workflow::<Program>("nobody").cancel().await;
-            program.note(25, counted(result.map(|()| 1)))
-        }
-        _ => 0,
-    }
+        Handle::Child(_) => 0,
+    })
+}
+
+/// One number in so many, drawn in one of several ways.
+fn draw(ctx: &Context, by: u8, count: usize) -> usize {
+    let drawn = match by {
+        0 => ctx.random().next_u64(),
+        1 => u64::from(ctx.uuid4().as_bytes()[0]),
+        2 => u64::from(ctx.uuid7().as_bytes()[15]),
+        3 => u64::from(ctx.side_effect(uncertain)),
+        4 => u64::from(ctx.history_length()),
+        5 => ctx.history_size(),
+        _ => ctx
+            .now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| u64::from(now.subsec_micros())),
+    };
+    usize::try_from(drawn % count as u64).unwrap_or(0)
 }
 
 async fn composed(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Result<u32> {
     Ok(match step {
         Step::Sequence(steps) => {
-            let mut total = 0;
+            let mut total: u32 = 0;
             for step in steps {
-                total += start(ctx, program, step).await?;
+                total = total.wrapping_add(start(ctx, program, step).await?);
             }
             total
         }
@@ -270,7 +275,7 @@ async fn composed(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow:
             .await
             .into_iter()
             .map(counted)
-            .sum(),
+            .fold(0, u32::wrapping_add),
         Step::Select(steps) => {
             let mut first = workflow::as_completed(start_all(ctx, program, steps));
             first.next().await.map_or(0, counted)
@@ -282,6 +287,10 @@ async fn composed(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow:
                 total = total.wrapping_mul(3).wrapping_add(counted(result));
             }
             total
+        }
+        Step::Choice(by, mut steps) => {
+            let drawn = draw(ctx, by, steps.len());
+            start(ctx, program, steps.swap_remove(drawn)).await?
         }
         Step::Spawned(step) => {
             let task = ctx.spawn(start(ctx, program, *step));
@@ -343,7 +352,9 @@ impl Program {
     #[validator(change)]
     fn check(&self, step: &Step) -> Result<(), Refused> {
         match step {
-            Step::Detached(_) => Err(Refused),
+            Step::DetachedActivity(_) => Err(Refused),
+            // What the run has come to counts, too.
+            _ if self.bumps.get() % 5 == 4 => Err(Refused),
             _ => Ok(()),
         }
     }
@@ -356,25 +367,25 @@ impl Program {
 
 impl Program {
     async fn work(self: &Rc<Self>, ctx: &Context, start: Start) -> workflow::Result<Done> {
-        let Start {
-            seed,
-            mut runs,
-            bumps,
-            finished,
-        } = start;
-        self.seed.set(seed);
-        self.bumps.set(self.bumps.get() + bumps);
-        self.finished.set(self.finished.get() || finished);
+        let mut runs = start.runs;
+        self.seed.set(start.seed);
+        self.bumps.set(self.bumps.get() + start.bumps);
+        self.finished.set(self.finished.get() || start.finished);
+        self.long.set(if start.patient { LONG_STEPS } else { 0 });
+        self.shared.carry_over(start.total, start.left);
         let rest = runs.split_off(1);
         if let Some(step) = runs.pop() {
             run(ctx, self, step).await?;
         }
         if !rest.is_empty() {
             return Err(ctx.continue_as_new(Start {
-                seed,
+                seed: start.seed,
                 runs: rest,
-                bumps: self.bumps.get(),
+                patient: start.patient,
                 finished: self.finished.get(),
+                bumps: self.bumps.get(),
+                total: self.shared.total.try_lock().map_or(7, |total| *total),
+                left: self.shared.left(),
             }));
         }
         Ok(self.done(ctx))
@@ -391,8 +402,3 @@ impl Program {
 #[derive(Debug, thiserror::Error)]
 #[error("refused")]
 pub(crate) struct Refused;
-
-/// The activities of programs.
-pub(crate) fn activities(worker: temporal_sdk::worker::WorkerBuilder) -> temporal_sdk::worker::WorkerBuilder {
-    worker.activity(act).activity(local)
-}
