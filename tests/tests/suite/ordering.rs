@@ -2,8 +2,10 @@
 
 use crate::quick;
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use temporal_integration_tests::history::EventType;
 use temporal_integration_tests::run;
+use temporal_sdk::workflow::sync::{WaitGroup, Watch};
 use temporal_sdk::{activity, workflow};
 
 #[activity]
@@ -122,6 +124,66 @@ fn s84_conditions_that_let_each_other_in() {
             assert_eq!(log, (0..100).collect::<Vec<_>>());
             let events = env.events(&env.id("turnstile")).await?;
             assert_eq!(events.len(), 5);
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Waits for each of many switches, in tasks of their own.
+#[derive(Default)]
+struct Switchboard {
+    switches: RefCell<Vec<Watch<bool>>>,
+    log: Rc<RefCell<Vec<u32>>>,
+}
+
+#[workflow]
+impl Switchboard {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context, number: u32) -> workflow::Result<Vec<u32>> {
+        let group = WaitGroup::new();
+        for index in 0..number {
+            let (context, switch, log) = (ctx.clone(), Watch::new(false), Rc::clone(&self.log));
+            self.switches.borrow_mut().push(switch.clone());
+            let member = group.member();
+            ctx.spawn(async move {
+                if context.wait_for(&switch, |on| *on).await.is_ok() {
+                    log.borrow_mut().push(index);
+                }
+                drop(member);
+            })
+            .detach();
+        }
+        group.wait().await;
+        Ok(self.log.take())
+    }
+
+    #[signal]
+    fn switch_on(&self, first: u32, then: u32) {
+        for index in [first, then] {
+            self.switches.borrow()[index as usize].set(true);
+        }
+    }
+}
+
+/// S84: who waits for a watched value goes on when that is changed, in the order of the changes.
+#[test]
+fn s84_a_watched_value_wakes_who_waits_for_it() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<Switchboard>(), async {
+            let handle = env
+                .client()
+                .start_workflow(Switchboard::run, 1000_u32, env.options("switchboard"))
+                .await?;
+            env.wait_for_event(&env.id("switchboard"), |event| {
+                event.event_type() == EventType::WorkflowTaskCompleted
+            })
+            .await?;
+            for first in (0..1000_u32).rev().step_by(2) {
+                handle.signal(Switchboard::switch_on, (first, first - 1)).await?;
+            }
+            let log = handle.result().await?;
+            assert_eq!(log, (0..1000).rev().collect::<Vec<_>>());
             Ok(())
         })
         .await

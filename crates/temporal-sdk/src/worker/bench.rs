@@ -1,7 +1,7 @@
 //! What the benches need of a worker's insides; not for users.
 
 use super::shard::{Shards, Step};
-use crate::workflow::host::{HostEnvironment, WorkflowHost};
+use crate::workflow::host::{Drive, HostEnvironment, WorkflowHost};
 use crate::workflow::registry::WorkflowRegistry;
 use crate::workflow::{RegisterWorkflowError, Workflow};
 use std::sync::Arc;
@@ -62,5 +62,25 @@ impl BenchShards {
     #[must_use]
     pub fn inline(&self, task: WorkflowTask) -> bool {
         WorkflowHost::start(&self.environment, task).is_ok_and(|mut host| host.drive().is_ok())
+    }
+}
+
+/// One cached run on the caller's thread.
+pub struct BenchRun(WorkflowHost);
+
+impl BenchShards {
+    /// A run, after its first task; `None` when that failed.
+    #[must_use]
+    pub fn start(&self, task: WorkflowTask) -> Option<BenchRun> {
+        let mut host = WorkflowHost::start(&self.environment, task).ok()?;
+        let _ = host.drive().ok()?;
+        Some(BenchRun(host))
+    }
+}
+
+impl BenchRun {
+    /// Does the run's next task; whether it succeeded.
+    pub fn task(&mut self, task: WorkflowTask) -> bool {
+        self.0.handle_task(task).is_ok() && matches!(self.0.drive(), Ok(Drive::Finished(Outcome::Completed(_))))
     }
 }

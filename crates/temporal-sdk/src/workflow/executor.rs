@@ -64,6 +64,16 @@ struct TaskWaker {
     queue: Arc<WakeQueue>,
 }
 
+impl TaskWaker {
+    /// Notes that the task is to be polled; whether it has to be queued for that.
+    fn becomes(&self, wanted: u8) -> bool {
+        let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+            (state < wanted).then_some(wanted)
+        });
+        before == Ok(IDLE)
+    }
+}
+
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -101,10 +111,7 @@ impl WakeQueue {
         } else {
             WOKEN
         };
-        let before = task.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-            (state < wanted).then_some(wanted)
-        });
-        if before == Ok(IDLE) {
+        if task.becomes(wanted) {
             self.ready.lock().push_back(task.id);
         }
     }
@@ -128,6 +135,8 @@ struct Task {
 /// A condition that a task waits for.
 struct Condition {
     waker: Waker,
+    /// Whether the waker is the task's own, with no combinator between.
+    direct: bool,
     task: Option<TaskId>,
     started_at: &'static Location<'static>,
 }
@@ -262,38 +271,53 @@ impl Executor {
         self.drain();
         let mut progress = true;
         while progress && !self.conditions.borrow().is_empty() {
-            self.queue.looking.store(true, Ordering::Relaxed);
-            self.conditions
-                .borrow()
-                .values()
-                .for_each(|condition| condition.waker.wake_by_ref());
-            self.queue.looking.store(false, Ordering::Relaxed);
+            self.look();
             progress = self.drain();
         }
+    }
+
+    /// Queues the tasks that wait for conditions, in the order in which the conditions were registered.
+    fn look(&self) {
+        self.queue.looking.store(true, Ordering::Relaxed);
+        let (conditions, tasks) = (self.conditions.borrow(), self.tasks.borrow());
+        let mut ready = None;
+        for condition in conditions.values() {
+            if !condition.direct {
+                drop(ready.take());
+                condition.waker.wake_by_ref();
+            } else if let Some(task) = condition.task.and_then(|id| tasks.get(id))
+                && task.shared.becomes(LOOKING)
+            {
+                ready
+                    .get_or_insert_with(|| self.queue.ready.lock())
+                    .push_back(task.shared.id);
+            }
+        }
+        drop(ready);
+        self.queue.looking.store(false, Ordering::Relaxed);
     }
 
     /// Polls what is ready, in order; whether any poll did more than look at a condition that does not hold.
     fn drain(&self) -> bool {
         let mut progress = false;
+        let mut batch = VecDeque::new();
         loop {
-            let next = self.queue.ready.lock().pop_front();
-            let Some(id) = next else { return progress };
-            progress |= self.poll(id);
+            // What is woken meanwhile comes behind the batch.
+            std::mem::swap(&mut *self.queue.ready.lock(), &mut batch);
+            if batch.is_empty() {
+                return progress;
+            }
+            for id in batch.drain(..) {
+                progress |= self.poll(id);
+            }
         }
     }
 
     fn poll(&self, id: TaskId) -> bool {
         let task = self.tasks.borrow().get(id).cloned();
         let Some(task) = task else { return false };
-        let woken = match task
-            .shared
-            .state
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-                (state != GONE).then_some(IDLE)
-            }) {
-            Ok(state) => state == WOKEN,
-            Err(_) => return false,
-        };
+        // Nothing but this thread makes it gone, and then it is not among the tasks.
+        let woken = task.shared.state.swap(IDLE, Ordering::AcqRel) == WOKEN;
         self.progress.set(woken);
         self.current.set(Some(id));
         let done = {
@@ -323,6 +347,7 @@ impl Executor {
         let id = self.next_condition.get();
         self.next_condition.set(id + 1);
         let condition = Condition {
+            direct: self.is_current(&waker),
             waker,
             task: self.current(),
             started_at,
@@ -331,10 +356,19 @@ impl Executor {
         id
     }
 
+    /// Whether this is the waker of the task that is being polled.
+    fn is_current(&self, waker: &Waker) -> bool {
+        let tasks = self.tasks.borrow();
+        let task = self.current().and_then(|id| tasks.get(id));
+        task.is_some_and(|task| task.waker.will_wake(waker))
+    }
+
     /// Replaces a condition's waker.
     pub(crate) fn update_condition(&self, id: u64, waker: &Waker) {
+        let direct = self.is_current(waker);
         if let Some(registered) = self.conditions.borrow_mut().get_mut(id) {
             registered.waker.clone_from(waker);
+            (registered.direct, registered.task) = (direct, self.current());
         }
     }
 

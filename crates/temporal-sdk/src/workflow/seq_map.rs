@@ -14,7 +14,7 @@ impl<K, V> Default for SeqMap<K, V> {
     }
 }
 
-impl<K: Ord + Copy, V> SeqMap<K, V> {
+impl<K: Ord + Copy + Into<u64>, V> SeqMap<K, V> {
     /// Adds a value, or replaces the one with this number.
     pub(crate) fn insert(&mut self, key: K, value: V) {
         if self.0.is_empty() {
@@ -73,9 +73,17 @@ impl<K: Ord + Copy, V> SeqMap<K, V> {
     }
 
     fn find(&self, key: K) -> Result<usize, usize> {
-        match self.0.back() {
-            Some((last, _)) if *last < key => Err(self.0.len()),
-            _ => self.0.binary_search_by_key(&key, |(key, _)| *key),
+        match (self.0.front(), self.0.back()) {
+            (_, Some((last, _))) if *last < key => Err(self.0.len()),
+            (Some((first, _)), _) => {
+                // Where it is if no number is missing before it.
+                let guess = usize::try_from(key.into().saturating_sub((*first).into())).unwrap_or(usize::MAX);
+                match self.0.get(guess) {
+                    Some((found, _)) if *found == key => Ok(guess),
+                    _ => self.0.binary_search_by_key(&key, |(key, _)| *key),
+                }
+            }
+            (None, _) => Err(0),
         }
     }
 }
@@ -86,7 +94,7 @@ mod tests {
 
     #[test]
     fn keeps_the_order_of_numbers() {
-        let mut map = SeqMap::default();
+        let mut map = SeqMap::<u32, _>::default();
         for (key, value) in [(1, "a"), (5, "c"), (3, "b"), (5, "d")] {
             map.insert(key, value);
         }
@@ -99,7 +107,7 @@ mod tests {
 
     #[test]
     fn gives_room_back() {
-        let mut map = SeqMap::default();
+        let mut map = SeqMap::<u32, _>::default();
         map.insert(0, 0);
         assert_eq!(map.0.capacity(), 1);
         for key in 1..1000 {

@@ -17,6 +17,8 @@ struct Inner {
     /// A notification that nobody waited for.
     stored: Cell<bool>,
     waiters: RefCell<Waiters<()>>,
+    /// Who was notified alone and was not polled since.
+    chosen: RefCell<Vec<Place>>,
 }
 
 impl Notify {
@@ -28,7 +30,11 @@ impl Notify {
 
     /// Wakes the one that waits longest; when nobody waits, the next that would.
     pub fn notify_one(&self) {
-        let waker = self.0.waiters.borrow_mut().serve();
+        let (chosen, waker) = {
+            let mut waiters = self.0.waiters.borrow_mut();
+            (waiters.first_place(), waiters.serve())
+        };
+        self.0.chosen.borrow_mut().extend(chosen);
         match waker {
             Some(waker) => waker.wake(),
             None => self.0.stored.set(true),
@@ -44,6 +50,13 @@ impl Notify {
                 None => break,
             }
         }
+    }
+
+    /// Takes the notification of who was notified alone; whether there was one.
+    fn take_chosen(&self, place: Place) -> bool {
+        let mut chosen = self.0.chosen.borrow_mut();
+        let found = chosen.iter().position(|other| *other == place);
+        found.map(|index| chosen.remove(index)).is_some()
     }
 
     /// Waits for a notification. Waiting begins when the future is first polled.
@@ -88,6 +101,7 @@ impl Future for Notified {
                 if self.notify.0.waiters.borrow_mut().waits(place, context) {
                     return Poll::Pending;
                 }
+                self.notify.take_chosen(place);
                 self.place = None;
                 Poll::Ready(())
             }
@@ -99,8 +113,9 @@ impl Drop for Notified {
     fn drop(&mut self) {
         if let Some(place) = self.place.take()
             && !self.notify.0.waiters.borrow_mut().leave(place)
+            && self.notify.take_chosen(place)
         {
-            // It was notified and never polled again: the notification goes on.
+            // It was notified alone and never polled again: the notification goes on.
             self.notify.notify_one();
         }
     }

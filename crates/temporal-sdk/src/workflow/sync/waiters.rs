@@ -56,6 +56,11 @@ impl<T> Waiters<T> {
         self.queue.front().map(|waiter| &waiter.wants)
     }
 
+    /// The place of the first in the queue.
+    pub(super) fn first_place(&self) -> Option<Place> {
+        self.queue.front().map(|waiter| waiter.place)
+    }
+
     /// Serves the first in the queue: it is to be woken.
     pub(super) fn serve(&mut self) -> Option<Waker> {
         self.queue.pop_front().map(|waiter| waiter.waker)

@@ -2,9 +2,9 @@
 
 use crate::workflow;
 use crate::workflow::Context;
-use crate::workflow::sync::{Mutex, Notify, Semaphore, TrySendError, WaitGroup, channel, unbounded};
+use crate::workflow::sync::{Mutex, Notify, Semaphore, TrySendError, WaitGroup, Watch, channel, unbounded};
 use crate::workflow::tests::server::{Server, payload};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -87,6 +87,16 @@ fn a_notification_is_stored_and_passed_on() {
 }
 
 #[test]
+fn a_notification_for_all_goes_no_further() {
+    let notify = Notify::new();
+    let mut waiting = Box::pin(notify.notified());
+    assert!(once(waiting.as_mut()).is_pending());
+    notify.notify_waiters();
+    drop(waiting);
+    assert!(once(pin!(notify.notified())).is_pending());
+}
+
+#[test]
 fn a_channel_has_its_room_and_its_end() {
     let (sender, mut receiver) = channel(1);
     sender.try_send(1).unwrap();
@@ -154,5 +164,69 @@ fn tasks_take_turns() {
         server.fire_timer(&number.to_string());
     }
     assert_eq!(server.task().summary(), ["complete [\"1 true\",\"2 true\",\"3 true\"]"]);
+    server.replay().unwrap();
+}
+
+/// Tasks that watch one value, and each its own.
+#[derive(Default)]
+struct Watching {
+    level: Watch<u32>,
+    log: Rc<RefCell<Vec<String>>>,
+    looks: Rc<Cell<u32>>,
+}
+
+#[workflow]
+impl Watching {
+    #[run]
+    async fn run(&self, ctx: &Context) -> workflow::Result<(Vec<String>, u32)> {
+        for wanted in [2, 1, 2] {
+            let (context, level) = (ctx.clone(), self.level.clone());
+            let (log, looks) = (Rc::clone(&self.log), Rc::clone(&self.looks));
+            ctx.spawn(async move {
+                let reached = context.wait_for(&level, |level| {
+                    looks.set(looks.get() + 1);
+                    *level >= wanted
+                });
+                let line = format!("{wanted} {}", reached.await.is_ok());
+                log.borrow_mut().push(line);
+            })
+            .detach();
+        }
+        ctx.wait_for(&self.level, |level| *level == 9).await.unwrap_err();
+        Ok((self.log.take(), self.looks.get()))
+    }
+
+    #[signal]
+    fn rise(&self, levels: Vec<u32>) {
+        for level in levels {
+            self.level.set(level);
+        }
+    }
+
+    #[signal]
+    fn nothing(&self) {}
+}
+
+#[test]
+fn a_watched_value_has_those_look_who_wait_for_it() {
+    let mut server = Server::start::<Watching>(vec![]);
+    assert!(server.task().commands.is_empty());
+    // Three looks so far.
+    server.signal("nothing", &());
+    assert!(server.task().commands.is_empty());
+    server.evict();
+    server.signal("rise", &vec![1]);
+    assert!(server.task().commands.is_empty());
+    // Six. Nine is there only in passing: nobody sees it.
+    server.signal("rise", &vec![9, 0]);
+    assert!(server.task().commands.is_empty());
+    // Eight.
+    server.signal("rise", &vec![3]);
+    assert!(server.task().commands.is_empty());
+    server.cancel();
+    assert_eq!(
+        server.task().summary(),
+        ["complete [[\"1 true\",\"2 true\",\"2 true\"],10]"]
+    );
     server.replay().unwrap();
 }
