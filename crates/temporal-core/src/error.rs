@@ -27,10 +27,10 @@ pub enum RunError {
     Misuse(&'static str),
 }
 
-/// What workflow code asked for is not what history holds.
+/// What workflow code asked for is not what history holds. The message says what is wrong at which event, and what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error(
-    "[TMPRL1100] nondeterminism at event {event_id}: history holds {found}, the workflow's code asked for {expected}{details}"
+    "[TMPRL1100] nondeterminism at event {event_id}: history holds {found}, the workflow's code asked for {expected}{details}; put the change behind a patch, so that runs from before it do what they did, or reset or end this run"
 )]
 pub struct Nondeterminism {
     /// The event in question.

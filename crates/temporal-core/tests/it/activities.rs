@@ -242,7 +242,8 @@ fn nondeterminism_names_the_activity() {
         error.to_string(),
         "[TMPRL1100] nondeterminism at event 5: history holds ActivityTaskScheduled(activity type \"refund\", id \"1\"), \
          the workflow's code asked for ScheduleActivity(activity type \"charge\", id \"1\"); activity type: history has \
-         \"refund\", the code \"charge\""
+         \"refund\", the code \"charge\"; put the change behind a patch, so that runs from before it do what they did, or reset \
+         or end this run"
     );
 }
 

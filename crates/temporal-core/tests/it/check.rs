@@ -214,8 +214,16 @@ pub(crate) fn nondeterminism(history: &HistoryBuilder, script: &Script) -> Nonde
             break;
         }
     }
-    let after = tasks.iter().any(|task| task.started > error.event_id);
-    assert!(met || !after, "the cached run did not meet it");
+    let mut after = tasks.iter().filter(|task| task.started > error.event_id).peekable();
+    assert!(met || after.peek().is_none(), "the cached run did not meet it");
+    for task in after {
+        let found = Instance::new(script, whole_task(&history.events, task)).and_then(|mut evicted| work(&mut evicted));
+        assert_eq!(
+            found.unwrap_err(),
+            RunError::Nondeterminism(error.clone()),
+            "after an eviction"
+        );
+    }
     error
 }
 

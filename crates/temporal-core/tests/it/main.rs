@@ -9,6 +9,7 @@ mod closing;
 mod externals;
 mod hello;
 mod json;
+mod kinds;
 mod local_activities;
 mod nexus;
 mod patches;
