@@ -83,7 +83,7 @@ pub struct ScheduleActivity {
 }
 
 /// A local activity to run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScheduleLocalActivity {
     /// Its id; the run's sequence number when absent.
     pub activity_id: Option<String>,

@@ -1,6 +1,7 @@
 //! Activities that run within a workflow task.
 
 use crate::quick_local;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use temporal_integration_tests::history::{EventType, count, essential};
 use temporal_integration_tests::run;
@@ -148,6 +149,39 @@ fn s72_a_long_local_activity_keeps_its_task_alive() {
             let events = env.events(&env.id("long")).await?;
             assert_eq!(count(&events, EventType::WorkflowTaskTimedOut), 0);
             assert!(count(&events, EventType::WorkflowTaskCompleted) > 1);
+            Ok(())
+        })
+        .await
+    });
+}
+
+static BEGUN: AtomicU32 = AtomicU32::new(0);
+
+#[activity]
+async fn slow_once(ctx: &activity::Context) -> activity::Result<u32> {
+    let begun = BEGUN.fetch_add(1, Ordering::Relaxed) + 1;
+    ctx.until_cancelled(tokio::time::sleep(Duration::from_millis(2500)))
+        .await?;
+    Ok(begun)
+}
+
+#[workflow]
+pub(crate) async fn outlasts_its_run(ctx: &workflow::Context) -> workflow::Result<u32> {
+    Ok(ctx.execute_local_activity(slow_once, (), quick_local()).await?)
+}
+
+/// S72: where no run is kept between its tasks, a long local activity goes on all the same, and is not begun anew behind
+/// each heartbeat.
+#[test]
+fn s72_a_long_local_activity_outlives_the_eviction_of_its_run() {
+    run(async |env| {
+        let worker = env.worker().workflow::<outlasts_its_run>().activity(slow_once);
+        env.serve(worker.max_cached_workflows(0), async {
+            let options = env.options("long").task_timeout(Duration::from_secs(1));
+            assert_eq!(env.client().execute_workflow(outlasts_its_run, (), options).await?, 1);
+            assert_eq!(BEGUN.load(Ordering::Relaxed), 1);
+            let events = env.events(&env.id("long")).await?;
+            assert!(count(&events, EventType::WorkflowTaskCompleted) > 2);
             Ok(())
         })
         .await

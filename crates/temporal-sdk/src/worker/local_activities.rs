@@ -39,6 +39,7 @@ pub(super) struct LocalActivities {
 
 #[derive(Debug)]
 struct RunningLocal {
+    command: ScheduleLocalActivity,
     cancellation: Arc<Cancellation>,
     task: AbortHandle,
 }
@@ -59,6 +60,9 @@ impl Default for LocalActivities {
 
 impl LocalActivities {
     /// Starts and cancels what the workflow asks for.
+    ///
+    /// A run that was evicted while it waited for one asks for it again: it goes on. Begun anew behind every heartbeat it
+    /// would never end.
     pub(super) fn apply(
         &mut self,
         worker: &Arc<Shared>,
@@ -66,9 +70,15 @@ impl LocalActivities {
         task_timeout: Duration,
         requests: Vec<LocalActivityRequest>,
     ) {
+        if requests.iter().any(|request| self.is_stale(request)) {
+            // What the run went through is not what it went through before.
+            *self = Self::default();
+        }
         for request in requests {
             match request {
+                LocalActivityRequest::Run(seq, _) if self.running.contains_key(&seq) => {}
                 LocalActivityRequest::Run(seq, command) => {
+                    let asked = (*command).clone();
                     let cancellation = Arc::new(Cancellation::default());
                     let run = LocalRun::new(worker, caller, seq, *command, task_timeout, Arc::clone(&cancellation));
                     let results = self.sender.clone();
@@ -77,7 +87,12 @@ impl LocalActivities {
                         // Nobody waits for one that the workflow left behind.
                         let _ = results.send((seq, attempt, outcome));
                     });
-                    self.running.insert(seq, RunningLocal { cancellation, task });
+                    let running = RunningLocal {
+                        command: asked,
+                        cancellation,
+                        task,
+                    };
+                    self.running.insert(seq, running);
                 }
                 LocalActivityRequest::Cancel(seq) => {
                     if let Some(running) = self.running.get(&seq) {
@@ -85,6 +100,17 @@ impl LocalActivities {
                     }
                 }
             }
+        }
+    }
+
+    /// Whether another one runs by the number of the one that is asked for.
+    fn is_stale(&self, request: &LocalActivityRequest) -> bool {
+        match request {
+            LocalActivityRequest::Run(seq, command) => self
+                .running
+                .get(seq)
+                .is_some_and(|running| running.command != **command),
+            LocalActivityRequest::Cancel(_) => false,
         }
     }
 

@@ -4,7 +4,7 @@
     reason = "how the build id of a worker without a deployment reaches the history"
 )]
 
-use super::local_activities::{Caller, LocalActivities};
+use super::local_activities::Caller;
 use super::shard::{RunLease, Step, deadlock, task_failure};
 use super::shared::Shared;
 use super::{activity_task, codec, payload_limit};
@@ -104,7 +104,6 @@ async fn drive(
                         "BadHistory",
                     ));
                 };
-                locals = LocalActivities::default();
                 pages = Pages::from_start(ticket);
                 match pages.next(worker).await {
                     Ok((events, more)) => {
