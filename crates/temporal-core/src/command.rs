@@ -226,8 +226,8 @@ pub struct ScheduleNexus {
     pub user_metadata: Option<UserMetadata>,
 }
 
-/// How a run continues as a new one. What is absent is taken over from this run by the server or by the core: current
-/// memo and search attributes are carried over unless given.
+/// How a run continues as a new one. What is absent is taken over from this run, by the server or by the core; a cron
+/// schedule is not, for the run has ended it.
 #[derive(Debug, Clone, Default)]
 pub struct ContinueAsNew {
     /// Type; this workflow's own when empty.
@@ -242,7 +242,7 @@ pub struct ContinueAsNew {
     pub run_timeout: Option<Duration>,
     /// Of a workflow task.
     pub task_timeout: Option<Duration>,
-    /// Retry policy.
+    /// Retry policy; `None` carries the one over that this run was started with.
     pub retry_policy: Option<RetryPolicy>,
     /// Memo; `None` carries the current one over.
     pub memo: Option<BTreeMap<String, Payload>>,

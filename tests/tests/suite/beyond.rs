@@ -1,6 +1,6 @@
 //! What goes beyond the least that a Temporal SDK offers.
 
-use crate::{MINUTE, quick};
+use crate::{MINUTE, quick, quick_local};
 use futures_util::TryStreamExt as _;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -206,6 +206,33 @@ pub(crate) async fn summarised(ctx: &workflow::Context) -> workflow::Result<()> 
     let timer = workflow::TimerOptions::new(Duration::from_millis(10)).summary("a short timer");
     ctx.start_timer(timer).await?;
     Ok(())
+}
+
+#[workflow]
+async fn summarised_locally(ctx: &workflow::Context) -> workflow::Result<()> {
+    let options = quick_local().summary("a local activity");
+    ctx.execute_local_activity(after, 1_u64, options).await?;
+    Ok(())
+}
+
+/// P11: the marker of a local activity has its summary.
+#[test]
+fn p11_summary_of_a_local_activity() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<summarised_locally>().activity(after), async {
+            env.client()
+                .execute_workflow(summarised_locally, (), env.unrecorded_options("local"))
+                .await?;
+            let events = env.events(&env.unrecorded_id("local")).await?;
+            let marker = events
+                .iter()
+                .find(|event| event.event_type() == EventType::MarkerRecorded);
+            let summary = marker.and_then(|event| event.user_metadata.clone()?.summary);
+            assert_eq!(summary.unwrap_or_default().data, "\"a local activity\"");
+            Ok(())
+        })
+        .await
+    });
 }
 
 /// P11: summaries of the workflow, of activities and of timers.

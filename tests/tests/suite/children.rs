@@ -6,6 +6,7 @@ use temporal_integration_tests::run;
 use temporal_sdk::client::definition::signal_named;
 use temporal_sdk::client::failure::ApplicationError;
 use temporal_sdk::client::protos::api::enums::v1::{ParentClosePolicy, WorkflowExecutionStatus};
+use temporal_sdk::client::{Memo, SearchAttributes};
 use temporal_sdk::workflow;
 use temporal_sdk::workflow::ChildWorkflowOptions;
 
@@ -127,6 +128,48 @@ pub(crate) async fn refused_child(ctx: &workflow::Context) -> workflow::Result<S
         cause.type_name(),
         cause.message()
     ))
+}
+
+/// In which namespace its child failed; on the way it changes nothing of its memo and search attributes.
+#[workflow]
+async fn knows_where(ctx: &workflow::Context) -> workflow::Result<String> {
+    ctx.upsert_memo(Memo::new());
+    ctx.upsert_search_attributes(SearchAttributes::new());
+    let options = ChildWorkflowOptions::default().namespace(ctx.info().namespace.clone());
+    for options in [ChildWorkflowOptions::default(), options] {
+        let result = ctx.execute_child_workflow(Ship::run, "contraband", options).await;
+        let Some(namespace) = result
+            .as_ref()
+            .err()
+            .and_then(|failure| Some(failure.as_child_workflow()?.namespace()))
+        else {
+            return Ok("the child did not fail".to_owned());
+        };
+        if namespace != ctx.info().namespace {
+            return Ok(format!("it failed in {namespace:?}"));
+        }
+    }
+    Ok("as it should".to_owned())
+}
+
+/// S104, P7: a failure says in which namespace; an empty change is none.
+#[test]
+fn s104_p7_a_child_fails_in_a_namespace() {
+    run(async |env| {
+        let worker = env.worker().workflow::<Ship>().workflow::<knows_where>();
+        env.serve(worker, async {
+            let seen = env
+                .client()
+                .execute_workflow(knows_where, (), env.unrecorded_options("where"))
+                .await?;
+            assert_eq!(seen, "as it should");
+            let events = env.events(&env.unrecorded_id("where")).await?;
+            assert_eq!(count(&events, EventType::WorkflowTaskFailed), 0);
+            assert_eq!(count(&events, EventType::WorkflowPropertiesModified), 0);
+            Ok(())
+        })
+        .await
+    });
 }
 
 #[workflow]

@@ -1,9 +1,10 @@
 //! Continuing as new.
 
 use std::cell::Cell;
+use std::time::Duration;
 use temporal_integration_tests::history::{self, Attributes, EventType};
 use temporal_integration_tests::run;
-use temporal_sdk::client::Memo;
+use temporal_sdk::client::{Memo, RetryPolicy};
 use temporal_sdk::workflow;
 
 #[workflow]
@@ -87,6 +88,45 @@ fn s98_s99_p18_p32_what_a_new_run_knows() {
                 handle.result().await?,
                 ["Ada", "first", "true", "true", "true", "false"]
             );
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Continues once without any options, and tells what it was started with then.
+#[workflow]
+async fn continues_as_it_is(ctx: &workflow::Context, again: bool) -> workflow::Result<(bool, u64, u64, String)> {
+    if again {
+        return Err(ctx.continue_as_new(false));
+    }
+    let info = ctx.info();
+    let policy = format!("{:?}", info.retry_policy);
+    Ok((
+        policy.contains("maximum_attempts: 5"),
+        info.run_timeout.unwrap_or_default().as_secs(),
+        info.task_timeout.as_secs(),
+        info.cron_schedule.clone().unwrap_or_default(),
+    ))
+}
+
+/// S98: retry policy and timeouts are taken over, the cron schedule is not.
+#[test]
+fn s98_what_a_new_run_takes_over() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<continues_as_it_is>(), async {
+            let options = || {
+                env.unrecorded_options("same")
+                    .retry_policy(RetryPolicy::new().maximum_attempts(5))
+                    .run_timeout(Duration::from_secs(70))
+                    .task_timeout(Duration::from_secs(7))
+            };
+            let client = env.client();
+            let seen = client.execute_workflow(continues_as_it_is, true, options()).await?;
+            assert_eq!(seen, (true, 70, 7, String::new()));
+            let cron = options().cron_schedule("@every 1s");
+            let seen = client.execute_workflow(continues_as_it_is, true, cron).await?;
+            assert_eq!(seen, (true, 70, 7, String::new()));
             Ok(())
         })
         .await

@@ -24,6 +24,7 @@ mod messages;
 mod nexus_caller;
 mod ordering;
 mod patches;
+mod reach;
 mod replay;
 mod rows_activities;
 mod rows_clients;

@@ -56,6 +56,8 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct Pending {
     identity: Identity,
+    /// In which it runs, though the command may have left that out.
+    recorded_namespace: String,
     initiated_event_id: i64,
     started_event_id: i64,
     run_id: String,
@@ -112,13 +114,15 @@ impl Child {
             .check()
     }
 
-    pub(crate) fn initiated(self, event_id: i64) -> Option<Self> {
+    pub(crate) fn initiated(self, event_id: i64, namespace: &str) -> Option<Self> {
         let identity = match self {
             Self::Requested(command) => identity(*command),
             Self::Sent(identity) => identity,
             Self::Initiated(_) | Self::Started(_) | Self::Ended(_) => return Some(self),
         };
-        Some(Self::Initiated(Box::new(Pending::new(identity, event_id))))
+        let mut pending = Pending::new(identity, event_id);
+        pending.recorded_namespace = namespace.into();
+        Some(Self::Initiated(Box::new(pending)))
     }
 
     /// History holds the request to cancel it.
@@ -242,6 +246,7 @@ impl Child {
 impl Pending {
     fn new(identity: Identity, initiated_event_id: i64) -> Self {
         Self {
+            recorded_namespace: identity.namespace.clone(),
             identity,
             initiated_event_id,
             started_event_id: 0,
@@ -330,7 +335,7 @@ impl Pending {
 
     fn info(&self, retry_state: i32) -> FailureInfo {
         FailureInfo::ChildWorkflowExecutionFailureInfo(ChildWorkflowExecutionFailureInfo {
-            namespace: self.identity.namespace.clone(),
+            namespace: self.recorded_namespace.clone(),
             workflow_execution: Some(WorkflowExecution {
                 workflow_id: self.identity.workflow_id.clone(),
                 run_id: self.run_id.clone(),

@@ -181,7 +181,8 @@ fn continue_as_new(
         workflow_run_timeout: wire_duration(next.run_timeout),
         workflow_task_timeout: wire_duration(next.task_timeout),
         backoff_start_interval: wire_duration(next.backoff_start_interval),
-        retry_policy: next.retry_policy,
+        // The server takes it over only from the command.
+        retry_policy: next.retry_policy.or_else(|| own.retry_policy.as_deref().cloned()),
         initiator: ContinueAsNewInitiator::Workflow.into(),
         header: header(next.header),
         memo: memo(next.memo.unwrap_or_else(|| current_memo.clone())),

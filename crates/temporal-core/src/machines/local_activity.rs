@@ -33,6 +33,7 @@ use temporal_protos::api::enums::v1::{CommandType, RetryState};
 use temporal_protos::api::failure::v1::failure::FailureInfo;
 use temporal_protos::api::failure::v1::{ActivityFailureInfo, Failure};
 use temporal_protos::api::history::v1::MarkerRecordedEventAttributes;
+use temporal_protos::api::sdk::v1::UserMetadata;
 
 pub(crate) const LOCAL_ACTIVITY_MARKER: &str = "core_local_activity";
 const DATA: &str = "data";
@@ -80,6 +81,8 @@ struct Identity {
     original_schedule_time: Duration,
     cancellation_type: CancellationType,
     cancel_asked: bool,
+    /// For the marker.
+    user_metadata: Option<Box<UserMetadata>>,
 }
 
 /// What the marker command will hold; a marker found in history needs none of it.
@@ -146,7 +149,7 @@ impl LocalMarker {
 }
 
 impl LocalActivities {
-    pub(crate) fn schedule(&mut self, seq: LocalActivitySeq, command: ScheduleLocalActivity, now: Duration) {
+    pub(crate) fn schedule(&mut self, seq: LocalActivitySeq, mut command: ScheduleLocalActivity, now: Duration) {
         let identity = Identity {
             activity_id: command.activity_id.clone().unwrap_or_else(|| seq.0.to_string()),
             activity_type: command.activity_type.clone(),
@@ -154,6 +157,7 @@ impl LocalActivities {
             original_schedule_time: command.original_schedule_time.unwrap_or(now),
             cancellation_type: command.cancellation_type,
             cancel_asked: false,
+            user_metadata: command.user_metadata.take().map(Box::new),
         };
         self.table
             .insert(seq.0, Local::Fresh(Box::new(Scheduled { command, identity })));
@@ -409,8 +413,8 @@ impl LocalActivities {
 
     pub(crate) fn send(&mut self, seq: LocalActivitySeq) -> Option<Command> {
         self.table.send(seq.0, |local| match local {
-            Local::Resolved(identity, content) => {
-                let command = marker_command(seq, &identity, content);
+            Local::Resolved(mut identity, content) => {
+                let command = marker_command(seq, &mut identity, content);
                 (Some(Local::Sent(identity)), Some(command))
             }
             other => (Some(other), None),
@@ -507,7 +511,7 @@ fn is_cancelled(failure: &Failure) -> bool {
     }
 }
 
-fn marker_command(seq: LocalActivitySeq, identity: &Identity, content: Content) -> Command {
+fn marker_command(seq: LocalActivitySeq, identity: &mut Identity, content: Content) -> Command {
     let data = MarkerData {
         seq: seq.0,
         attempt: identity.attempt,
@@ -538,6 +542,6 @@ fn marker_command(seq: LocalActivitySeq, identity: &Identity, content: Content) 
     command(
         CommandType::RecordMarker,
         Attributes::RecordMarkerCommandAttributes(attributes),
-        None,
+        identity.user_metadata.take().map(|metadata| *metadata),
     )
 }

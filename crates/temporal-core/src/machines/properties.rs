@@ -2,7 +2,7 @@
 //!
 //! | state | on | becomes | emits |
 //! |---|---|---|---|
-//! | (none) | upsert | Requested | UpsertSearchAttributes or UpsertMemo |
+//! | (none) | upsert of anything | Requested | UpsertSearchAttributes or UpsertMemo |
 //! | Requested | sent | Sent | |
 //! | Requested, Sent | UpsertWorkflowSearchAttributes, WorkflowPropertiesModified with the same keys | *ended* | |
 
@@ -37,6 +37,10 @@ pub(crate) enum Upsert {
 
 impl Properties {
     pub(crate) fn upsert_search_attributes(&mut self, fields: BTreeMap<String, Payload>, out: &mut Output) {
+        if fields.is_empty() {
+            // The server refuses a command that changes nothing.
+            return;
+        }
         // An empty list removes a search attribute as well.
         let mut current = fields.clone();
         for payload in current.values_mut().filter(|payload| payload.data.as_ref() == b"[]") {
@@ -49,6 +53,9 @@ impl Properties {
     }
 
     pub(crate) fn upsert_memo(&mut self, fields: BTreeMap<String, Payload>, out: &mut Output) {
+        if fields.is_empty() {
+            return;
+        }
         apply(&mut self.memo, fields.clone());
         self.last += 1;
         out.command(CommandKey::UpsertMemo(self.last));

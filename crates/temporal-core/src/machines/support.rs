@@ -7,7 +7,7 @@ use alloc::collections::btree_map::Entry;
 use alloc::string::String;
 use core::fmt::Write;
 use temporal_protos::api::command::v1::{Command, command::Attributes};
-use temporal_protos::api::common::v1::Payloads;
+use temporal_protos::api::common::v1::{Payloads, RetryPolicy};
 use temporal_protos::api::enums::v1::CommandType;
 use temporal_protos::api::failure::v1::failure::FailureInfo;
 use temporal_protos::api::failure::v1::{CanceledFailureInfo, Failure};
@@ -18,6 +18,7 @@ use temporal_protos::api::sdk::v1::UserMetadata;
 pub(crate) struct Own {
     pub(crate) workflow_type: String,
     pub(crate) task_queue: String,
+    pub(crate) retry_policy: Option<Box<RetryPolicy>>,
 }
 
 /// The machines of one kind, by sequence number. A machine that has ended is dropped.

@@ -153,7 +153,7 @@ impl WorkflowRun {
                 operations.children.confirm(
                     seq.0,
                     |child| child.check_initiated(e),
-                    |child| child.initiated(event_id),
+                    |child| child.initiated(event_id, &e.namespace),
                 ),
                 Some(Operation::Child(seq)),
             ),

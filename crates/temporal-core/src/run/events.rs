@@ -225,6 +225,7 @@ impl WorkflowRun {
             .as_ref()
             .map(|queue| queue.name.clone())
             .unwrap_or_default();
+        self.own.retry_policy = started.retry_policy.clone().map(Box::new);
         if let Some(workflow_type) = &started.workflow_type {
             self.own.workflow_type.clone_from(&workflow_type.name);
         }

@@ -267,6 +267,7 @@ impl HistoryBuilder {
     pub(crate) fn child_initiated(&mut self, id: &str, workflow_type: &str) -> i64 {
         self.event(Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(
             StartChildWorkflowExecutionInitiatedEventAttributes {
+                namespace: "default".into(),
                 workflow_id: id.into(),
                 workflow_type: Some(WorkflowType {
                     name: workflow_type.into(),

@@ -4,6 +4,7 @@ use crate::builder::HistoryBuilder;
 use crate::check::{check, nondeterminism};
 use crate::script::{End, Script, end, failure};
 use temporal_core::CancellationType::{Abandon, TryCancel, WaitCancellationCompleted, WaitCancellationRequested};
+use temporal_core::protos::api::command::v1::command::Attributes as Cmd;
 use temporal_core::protos::api::failure::v1::failure::FailureInfo;
 use temporal_core::*;
 
@@ -89,7 +90,18 @@ fn fails_times_out_is_terminated() {
         let runs = check(&h, &one_child(), &[&["child ship-1 Ship"], &[command]]);
         let closing = format!("{:?}", runs[1].commands[0]);
         assert!(closing.contains(cause), "{closing}");
-        assert!(closing.contains("ChildWorkflowExecutionFailureInfo"), "{closing}");
+        let Some(Cmd::FailWorkflowExecutionCommandAttributes(failed)) = &runs[1].commands[0].attributes else {
+            panic!("{closing}")
+        };
+        let Some(FailureInfo::ChildWorkflowExecutionFailureInfo(info)) = failed
+            .failure
+            .as_ref()
+            .and_then(|failure| failure.failure_info.as_ref())
+        else {
+            panic!("{closing}")
+        };
+        // The code did not say in which; history does.
+        assert_eq!(info.namespace, "default");
     }
 }
 

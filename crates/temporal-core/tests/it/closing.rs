@@ -4,6 +4,9 @@ use crate::builder::HistoryBuilder;
 use crate::check::{check, nondeterminism};
 use crate::script::{End, Script, failure};
 use temporal_core::ContinueAsNew;
+use temporal_core::protos::api::command::v1::command::Attributes as Cmd;
+use temporal_core::protos::api::common::v1::RetryPolicy;
+use temporal_core::protos::api::history::v1::history_event::Attributes;
 
 #[test]
 fn every_way() {
@@ -103,4 +106,35 @@ fn surplus_and_missing_end() {
     h.timer_started("1");
     let error = nondeterminism(&h, &Script::new(|_| async { End::Complete(None) }));
     assert_eq!((error.event_id, error.expected.as_str()), (5, "CompleteWorkflow"));
+}
+
+#[test]
+fn the_next_run_is_retried_like_this_one() {
+    let policy = |maximum_attempts| RetryPolicy {
+        maximum_attempts,
+        ..RetryPolicy::default()
+    };
+    for (asked, sent) in [(None, 5), (Some(policy(2)), 2)] {
+        let script = Script::new(move |_| {
+            let retry_policy = asked.clone();
+            async {
+                End::ContinueAsNew(ContinueAsNew {
+                    retry_policy,
+                    ..ContinueAsNew::default()
+                })
+            }
+        });
+        let mut h = HistoryBuilder::new();
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &mut h.events[0].attributes else {
+            panic!("a history begins with its start")
+        };
+        started.retry_policy = Some(policy(5));
+        h.full_task();
+        h.continued_as_new("Flow");
+        let runs = check(&h, &script, &[&["continue as new Flow"]]);
+        let Some(Cmd::ContinueAsNewWorkflowExecutionCommandAttributes(next)) = &runs[0].commands[0].attributes else {
+            panic!("{:?}", runs[0].commands)
+        };
+        assert_eq!(next.retry_policy, Some(policy(sent)));
+    }
 }

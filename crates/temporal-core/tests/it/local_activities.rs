@@ -7,6 +7,7 @@ use std::time::Duration;
 use temporal_core::CancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
 use temporal_core::protos::api::command::v1::command::Attributes as Cmd;
 use temporal_core::protos::api::failure::v1::failure::FailureInfo;
+use temporal_core::protos::api::sdk::v1::UserMetadata;
 use temporal_core::*;
 
 fn one_local() -> Script {
@@ -29,6 +30,32 @@ fn completes_inside_the_task() {
     assert_eq!(data["original_schedule_time"]["seconds"], EPOCH + 3);
     assert_eq!(marker.details["result"].payloads[0], json("local"));
     assert!(!runs[0].force_create_new_workflow_task);
+}
+
+#[test]
+fn the_marker_has_its_summary() {
+    let script = Script::new(|ctx| async move {
+        let command = ScheduleLocalActivity {
+            activity_type: "lookup".into(),
+            user_metadata: Some(UserMetadata {
+                summary: Some(json("looks it up")),
+                details: None,
+            }),
+            ..ScheduleLocalActivity::default()
+        };
+        let seq = ctx.run(|run| run.schedule_local_activity(command));
+        end(ctx.local_end(seq).await)
+    });
+    let mut h = HistoryBuilder::new();
+    h.full_task();
+    h.local_marker(1, "lookup");
+    h.completed();
+    let runs = check(&h, &script, &[&["local 1 lookup", "complete"]]);
+    let metadata = runs[0].commands[0].user_metadata.as_ref();
+    assert_eq!(
+        metadata.and_then(|metadata| metadata.summary.clone()),
+        Some(json("looks it up"))
+    );
 }
 
 #[test]

@@ -223,6 +223,10 @@ impl LocalRun {
         if self.deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
             return Some(failed(failure, None));
         }
+        if self.cancellation.get().is_some() {
+            // Whoever asked would hear nothing of another attempt, nor that one of the request.
+            return Some(LocalActivityOutcome::Cancelled(cancelled_failure(Vec::new())));
+        }
         if pause > self.threshold {
             let backoff = LocalActivityBackoff {
                 duration: pause,

@@ -51,6 +51,8 @@ impl ChildWorkflowOptions {
     }
 
     setters! {
+        /// The namespace it runs in. Default: the parent's own. Not every server lets a child run elsewhere.
+        namespace(namespace: impl Into<String>) => |this| this.command.namespace = namespace.into();
         /// Where it runs. Default: the parent's own task queue.
         task_queue(task_queue: impl Into<String>) => |this| this.command.task_queue = task_queue.into();
         /// Limits it over all its runs. Default: none.
@@ -145,9 +147,26 @@ impl<W> StartChildWorkflow<W> {
         }
     }
 
-    /// Asks for the child's cancellation.
+    /// Asks for the child's cancellation. One that the server has not heard of is not started at all; else its
+    /// [`CancellationType`] says what awaiting it then gives.
     pub fn cancel(&self) {
-        self.start.cancel("");
+        self.cancel_with_reason("");
+    }
+
+    /// Like [`cancel`](Self::cancel), with a reason that the child is told.
+    pub fn cancel_with_reason(&self, reason: &str) {
+        // Not by the start, which may have happened already though nobody looked yet.
+        if self.end.as_ref().is_some_and(|end| end.is_pending()) {
+            self.context
+                .run()
+                .cancel_operation(OperationId::Child(self.seq), reason);
+        }
+    }
+
+    /// Lets the child start and run without anybody waiting for it. Its parent close policy still holds.
+    pub fn detach(mut self) {
+        self.start.detach();
+        self.end = None;
     }
 
     fn started(&mut self, run_id: String) -> ChildWorkflowHandle<W> {

@@ -311,7 +311,18 @@ impl Context {
     /// Starts a durable timer, with a summary.
     #[track_caller]
     pub fn start_timer(&self, options: impl Into<TimerOptions>) -> Sleep {
-        let TimerOptions { duration, summary } = options.into();
+        self.timer(options.into(), |id| Some(self.member(id)))
+    }
+
+    /// Starts a timer that belongs to no scope: what it limits decides what a cancellation means.
+    #[track_caller]
+    pub(crate) fn start_limit(&self, options: TimerOptions) -> Sleep {
+        self.shielded().timer(options, |_| None)
+    }
+
+    #[track_caller]
+    fn timer(&self, options: TimerOptions, member: impl FnOnce(OperationId) -> Option<(Scope, u64)>) -> Sleep {
+        let TimerOptions { duration, summary } = options;
         let command = StartTimer {
             duration,
             user_metadata: self.metadata(summary.as_ref(), None),
@@ -321,15 +332,20 @@ impl Context {
         let operation = self.operation("sleep", cancelled, || {
             let seq = run.command("sleep", |core| core.start_timer(command))?;
             let id = OperationId::Timer(seq);
-            Some((id, run.timers.insert_at(seq.0, Some(self.member(id)), started_at)))
+            Some((id, run.timers.insert_at(seq.0, member(id), started_at)))
         });
         Sleep::new(operation)
     }
 
-    /// Gives a future `duration` of workflow time. The timer starts now; when it fires first, the future is dropped.
+    /// Gives a future this much of workflow time: a [`Duration`], or [`TimerOptions`] with a summary. The timer starts now; when
+    /// it fires first, the future is dropped.
+    ///
+    /// When this scope is cancelled, what the future waits for in it ends as it does without a limit (an activity as its
+    /// cancellation type says), and the limit still holds. A future that waits for nothing that a cancellation ends, such as a
+    /// channel, is given up at once.
     #[track_caller]
-    pub fn timeout<F: Future>(&self, duration: Duration, future: F) -> Timeout<F> {
-        Timeout::new(self, duration, future)
+    pub fn timeout<F: Future>(&self, limit: impl Into<TimerOptions>, future: F) -> Timeout<F> {
+        Timeout::new(self, limit.into(), future)
     }
 
     /// Waits until the predicate holds. It is looked at again whenever the workflow's code made progress.
@@ -736,6 +752,12 @@ impl fmt::Debug for Context {
 pub struct ScopeCancelled {
     context: Context,
     member: Option<u64>,
+}
+
+impl ScopeCancelled {
+    pub(crate) fn run(&self) -> &Run {
+        &self.context.run
+    }
 }
 
 impl Future for ScopeCancelled {

@@ -9,7 +9,8 @@ use temporal_protos::api::enums::v1::ContinueAsNewVersioningBehavior;
 
 /// How a workflow continues as new: [`Context::continue_as_new_with`](crate::workflow::Context::continue_as_new_with).
 ///
-/// What is not set is taken over from this run; memo and search attributes are carried over.
+/// What is not set is taken over from this run: workflow type, task queue, timeouts, retry policy, memo and search attributes.
+/// Its cron schedule is not: the new run stands outside of it.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -50,7 +51,7 @@ impl ContinueAsNewOptions {
         task_timeout(timeout: Duration) => |this| this.task_timeout = Some(timeout);
         /// Waits before the new run's first workflow task.
         backoff_start_interval(interval: Duration) => |this| this.backoff_start_interval = Some(interval);
-        /// How the new run is retried when it fails.
+        /// How the new run is retried when it fails, in place of the policy of this one.
         retry_policy(policy: RetryPolicy) => |this| this.retry_policy = Some(policy);
         /// The new run's notes, in place of this one's.
         memo(memo: Memo) => |this| this.memo = Some(memo);

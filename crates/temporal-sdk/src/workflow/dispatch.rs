@@ -46,7 +46,7 @@ pub(crate) fn signal(run: &Run, signal: SignalReceived) {
         );
         match called {
             Called::Now(Ok(())) => return,
-            Called::Now(Err(error)) => return run.end_with(Err(from_handler("signal", &name, error))),
+            Called::Now(Err(error)) => return signal_failed(run, &name, error),
             Called::Later(future) => future,
         }
     } else {
@@ -59,10 +59,18 @@ pub(crate) fn signal(run: &Run, signal: SignalReceived) {
         let result = future.await;
         task_run.handlers.end(key);
         if let Err(error) = result {
-            task_run.end_with(Err(from_handler("signal", &name, error)));
+            signal_failed(&task_run, &name, error);
         }
     };
     run.executor.spawn(task_name, Box::pin(task));
+}
+
+/// A signal handler failed, and the workflow with it; but what its own cancellation did to the handler is not the handler's to
+/// decide: the run method is still to clean up.
+fn signal_failed(run: &Run, name: &str, error: Error) {
+    if !(error.is_cancelled() && run.root.is_cancelled()) {
+        run.end_with(Err(from_handler("signal", name, error)));
+    }
 }
 
 /// Delivers the signals of a name that were kept; the empty name is that of all.

@@ -394,6 +394,12 @@ impl Executor {
         }
     }
 
+    /// Whether the task waits for a condition.
+    pub(crate) fn awaits_condition(&self, task: TaskId) -> bool {
+        let conditions = self.conditions.borrow();
+        conditions.values().any(|condition| condition.task == Some(task))
+    }
+
     /// Forgets a condition.
     pub(crate) fn unregister_condition(&self, id: u64) {
         self.conditions.borrow_mut().remove(id);

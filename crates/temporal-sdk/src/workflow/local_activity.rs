@@ -94,6 +94,7 @@ struct Pending {
 struct Retried {
     command: ScheduleLocalActivity,
     stage: Stage,
+    cancel_asked: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +114,12 @@ impl LocalActivities {
         let mut pending = self.0.get_or_init(Box::default).borrow_mut();
         pending.by_attempt.insert(seq.0, seq.0);
         let stage = Stage::Running(seq);
-        pending.activities.insert(seq.0, Retried { command, stage });
+        let retried = Retried {
+            command,
+            stage,
+            cancel_asked: false,
+        };
+        pending.activities.insert(seq.0, retried);
         seq
     }
 
@@ -135,6 +141,10 @@ impl LocalActivities {
             pending.activities.remove(first);
             return Some((first, resolution));
         };
+        if pending.activities.get_mut(first)?.cancel_asked {
+            let retried = pending.activities.remove(first)?;
+            return Some((first, Resolution::Cancelled(cancelled(&retried.command))));
+        }
         let timer = core.start_timer(StartTimer {
             duration: backoff,
             ..StartTimer::default()
@@ -166,8 +176,9 @@ impl LocalActivities {
     /// Asks for cancellation. Gives the end when it comes at once: a back-off just stops.
     pub(crate) fn cancel(&self, core: &mut WorkflowRun, first: LocalActivitySeq) -> Option<Resolution> {
         let mut pending = self.pending()?;
-        let stage = pending.activities.get(first.0)?.stage;
-        match stage {
+        let retried = pending.activities.get_mut(first.0)?;
+        retried.cancel_asked = true;
+        match retried.stage {
             Stage::Running(seq) => {
                 core.cancel_local_activity(seq);
                 None

@@ -167,7 +167,16 @@ pub struct StartNexusOperation<O> {
 impl<O> StartNexusOperation<O> {
     /// Asks for the operation's cancellation.
     pub fn cancel(&self) {
-        self.start.cancel("");
+        // Not by the start, which may have happened already though nobody looked yet.
+        if self.end.as_ref().is_some_and(|end| end.is_pending()) {
+            self.context.run().cancel_operation(OperationId::Nexus(self.seq), "");
+        }
+    }
+
+    /// Lets the operation start and run without anybody waiting for it.
+    pub fn detach(mut self) {
+        self.start.detach();
+        self.end = None;
     }
 
     fn started(&mut self, token: Option<String>) -> NexusOperationHandle<O> {

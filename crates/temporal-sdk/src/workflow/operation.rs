@@ -134,6 +134,14 @@ impl<T> Table<T> {
         Some(entry.slot)
     }
 
+    /// Whether the task waits for one of them; with `scoped`, for one that a scope can cancel.
+    pub(crate) fn is_awaited(&self, task: TaskId, scoped: bool) -> bool {
+        let entries = self.0.borrow();
+        entries
+            .values()
+            .any(|entry| entry.slot.waiter.get() == Some(task) && (!scoped || entry.membership.is_some()))
+    }
+
     /// What tasks wait for here, by task and number.
     pub(crate) fn waits(&self, kind: &'static str, waits: &mut Vec<Wait>) {
         for (number, entry) in self.0.borrow().iter() {

@@ -252,6 +252,24 @@ impl RunState {
         }
     }
 
+    /// Whether the task at hand waits for what comes to an end by itself when it is cancelled: an operation or a condition.
+    /// The timer of a time limit is none.
+    pub(crate) fn awaits_operation(&self) -> bool {
+        let Some(task) = self.executor.current() else {
+            return false;
+        };
+        self.timers.is_awaited(task, true)
+            || self.activities.is_awaited(task, false)
+            || self.local_activities.is_awaited(task, false)
+            || self.child_starts.is_awaited(task, false)
+            || self.children.is_awaited(task, false)
+            || self.external_signals.is_awaited(task, false)
+            || self.external_cancels.is_awaited(task, false)
+            || self.nexus_starts.is_awaited(task, false)
+            || self.nexus_operations.is_awaited(task, false)
+            || self.executor.awaits_condition(task)
+    }
+
     /// Drops all tasks of the run. Nothing is emitted from here on. The instance stays, for queries.
     pub(crate) fn end(&self) {
         self.phase.set(Phase::Ended);

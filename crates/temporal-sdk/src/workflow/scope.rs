@@ -13,6 +13,8 @@ use std::task::Waker;
 pub(crate) struct Scope(Rc<Inner>);
 
 struct Inner {
+    /// The scope around it: kept for it, since its cancellation comes by way of each scope between.
+    parent: Option<Scope>,
     /// Why it was cancelled, once it is.
     cancelled: RefCell<Option<Rc<str>>>,
     /// What to tell, in the order in which it came.
@@ -30,8 +32,13 @@ enum Member {
 impl Scope {
     /// A scope that only its handle cancels.
     pub(crate) fn detached() -> Self {
+        Self::new(None, None)
+    }
+
+    fn new(parent: Option<Self>, cancelled: Option<Rc<str>>) -> Self {
         Self(Rc::new(Inner {
-            cancelled: RefCell::default(),
+            parent,
+            cancelled: RefCell::new(cancelled),
             members: RefCell::default(),
             next: Cell::new(0),
         }))
@@ -39,12 +46,12 @@ impl Scope {
 
     /// A scope that is cancelled with this one, or alone.
     pub(crate) fn child(&self) -> Self {
-        let child = Self::detached();
-        child.0.cancelled.borrow_mut().clone_from(&self.0.cancelled.borrow());
-        if !self.is_cancelled() {
-            self.0.sweep();
-            self.0.add(Member::Child(Rc::downgrade(&child.0)));
+        if let Some(reason) = self.reason() {
+            return Self::new(None, Some(reason));
         }
+        let child = Self::new(Some(self.clone()), None);
+        self.0.sweep();
+        self.0.add(Member::Child(Rc::downgrade(&child.0)));
         child
     }
 
@@ -115,6 +122,16 @@ impl Inner {
         let mut members = self.members.borrow_mut();
         if self.next.get().is_multiple_of(64) && members.len() >= 64 {
             members.retain(|member| !matches!(member, Member::Child(child) if child.strong_count() == 0));
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// One after the other: a recursion as deep as scopes are nested could be too deep.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(mut inner) = next.and_then(|scope| Rc::into_inner(scope.0)) {
+            next = inner.parent.take();
         }
     }
 }

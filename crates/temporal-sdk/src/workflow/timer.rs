@@ -1,6 +1,6 @@
 //! Durable timers.
 
-use crate::workflow::context::Context;
+use crate::workflow::context::{Context, ScopeCancelled};
 use crate::workflow::error::WaitError;
 use crate::workflow::operation::Operation;
 use std::fmt;
@@ -82,21 +82,39 @@ impl fmt::Debug for Sleep {
 
 /// A future with a time limit: [`Context::timeout`].
 ///
-/// The future is polled first, then the timer.
+/// The future is polled first, then the timer. When the scope is cancelled, what the future waits for in it ends as it does
+/// without a limit, and the limit still holds; a future that waits for nothing that a cancellation ends, such as a channel, is
+/// given up: [`WaitError::Cancelled`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Timeout<F> {
     future: Pin<Box<F>>,
     timer: Option<Sleep>,
     duration: Duration,
+    cancelled: ScopeCancelled,
 }
 
 impl<F: Future> Timeout<F> {
     #[track_caller]
-    pub(crate) fn new(context: &Context, duration: Duration, future: F) -> Self {
+    pub(crate) fn new(context: &Context, options: TimerOptions, future: F) -> Self {
         Self {
             future: Box::pin(future),
-            timer: Some(context.sleep(duration)),
-            duration,
+            duration: options.duration,
+            timer: Some(context.start_limit(options)),
+            cancelled: context.cancelled(),
+        }
+    }
+
+    /// Why the future is given up, if it is.
+    fn given_up(&mut self, context: &mut task::Context<'_>) -> Option<WaitError> {
+        if let Poll::Ready(end) = Pin::new(self.timer.as_mut()?).poll(context) {
+            return Some(match end {
+                Ok(()) => WaitError::timeout(self.duration),
+                Err(cancelled) => WaitError::Cancelled(cancelled),
+            });
+        }
+        match Pin::new(&mut self.cancelled).poll(context) {
+            Poll::Ready(cancelled) if !self.cancelled.run().awaits_operation() => Some(WaitError::Cancelled(cancelled)),
+            Poll::Ready(_) | Poll::Pending => None,
         }
     }
 }
@@ -110,14 +128,12 @@ impl<F: Future> Future for Timeout<F> {
             this.timer = None;
             return Poll::Ready(Ok(output));
         }
-        match this.timer.as_mut().map(|timer| Pin::new(timer).poll(context)) {
-            Some(Poll::Ready(Ok(()))) => Poll::Ready(Err(WaitError::timeout(this.duration))),
-            Some(Poll::Ready(Err(_))) => {
-                // The scope is cancelled: what the future makes of that is the answer.
+        match this.given_up(context) {
+            Some(error) => {
                 this.timer = None;
-                Poll::Pending
+                Poll::Ready(Err(error))
             }
-            Some(Poll::Pending) | None => Poll::Pending,
+            None => Poll::Pending,
         }
     }
 }

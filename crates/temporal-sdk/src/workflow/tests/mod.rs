@@ -8,6 +8,7 @@ mod misuse;
 mod nexus;
 mod order;
 mod programs;
+mod reach;
 mod server;
 mod shared;
 mod side_effects;

@@ -47,6 +47,8 @@ pub(super) struct Server {
     pub(super) now: i64,
     /// Runs local activities; `None` leaves one running.
     pub(super) local: LocalActivity,
+    /// How a local activity ends that is asked to.
+    pub(super) local_cancelled: fn() -> LocalActivityOutcome,
     /// Whether every task is also run as a full replay.
     pub(super) check_replay: bool,
 }
@@ -116,6 +118,7 @@ impl Server {
             updates: VecDeque::new(),
             now: 1_700_000_000,
             local: Box::new(|command| panic!("no local activity {} here", command.activity_type)),
+            local_cancelled: || LocalActivityOutcome::Cancelled(cancelled()),
             check_replay: true,
         };
         let input = (!arguments.is_empty()).then_some(Payloads { payloads: arguments });
@@ -269,7 +272,7 @@ impl Server {
     fn run_local(&mut self, host: &mut WorkflowHost, request: LocalActivityRequest) -> bool {
         let (seq, outcome): (LocalActivitySeq, _) = match request {
             LocalActivityRequest::Run(seq, command) => (seq, (self.local)(&command)),
-            LocalActivityRequest::Cancel(seq) => (seq, Some(LocalActivityOutcome::Cancelled(cancelled()))),
+            LocalActivityRequest::Cancel(seq) => (seq, Some((self.local_cancelled)())),
         };
         match outcome {
             Some(outcome) => {

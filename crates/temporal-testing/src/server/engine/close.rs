@@ -140,16 +140,9 @@ impl Turn<'_> {
         if command.workflow_task_timeout.is_some() {
             started.workflow_task_timeout = command.workflow_task_timeout;
         }
-        started.retry_policy = command
-            .retry_policy
-            .as_ref()
-            .map(filled_policy)
-            .or(started.retry_policy.take());
-        started.cron_schedule = if command.cron_schedule.is_empty() {
-            started.cron_schedule
-        } else {
-            command.cron_schedule
-        };
+        // What the command does not say of these two is not taken over.
+        started.retry_policy = command.retry_policy.as_ref().map(filled_policy);
+        started.cron_schedule = command.cron_schedule;
         started.header = command.header;
         started.memo = command.memo;
         started.search_attributes = command.search_attributes.map(|mut attributes| {
