@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost::bytes::{Buf, BufMut, Bytes};
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
+use temporal_protos::api::nexus::v1::request::Variant;
 use temporal_testing::server::engine::{Request, Response};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
@@ -42,6 +43,9 @@ pub(crate) struct Generator {
     run_ids: VecDeque<String>,
     workflow_tokens: VecDeque<Vec<u8>>,
     activity_tokens: VecDeque<Vec<u8>>,
+    nexus_tokens: VecDeque<Vec<u8>>,
+    callback_tokens: VecDeque<String>,
+    endpoint_ids: VecDeque<String>,
     /// The RPC whose request is being made.
     rpc: &'static str,
 }
@@ -54,6 +58,9 @@ impl Generator {
             run_ids: VecDeque::new(),
             workflow_tokens: VecDeque::new(),
             activity_tokens: VecDeque::new(),
+            nexus_tokens: VecDeque::new(),
+            callback_tokens: VecDeque::new(),
+            endpoint_ids: VecDeque::new(),
             rpc: "",
         }
     }
@@ -96,6 +103,10 @@ impl Generator {
             "RespondActivityTaskCompleted",
             "RespondActivityTaskFailed",
             "RecordActivityTaskHeartbeat",
+            "CreateNexusEndpoint",
+            "PollNexusTaskQueue",
+            "RespondNexusTaskCompleted",
+            "RespondNexusTaskFailed",
         ];
         let name = if self.one_in(4) {
             self.pick(Request::NAMES)
@@ -123,6 +134,18 @@ impl Generator {
             Response::PollActivityTaskQueue(task) if !task.task_token.is_empty() => {
                 remember(&mut self.activity_tokens, task.task_token.to_vec());
             }
+            Response::PollNexusTaskQueue(task) if !task.task_token.is_empty() => {
+                remember(&mut self.nexus_tokens, task.task_token.to_vec());
+                let variant = task.request.as_ref().and_then(|request| request.variant.as_ref());
+                if let Some(Variant::StartOperation(start)) = variant {
+                    self.callback_tokens.extend(start.callback_header.values().cloned());
+                    self.callback_tokens.truncate(MEMORY);
+                }
+            }
+            Response::CreateNexusEndpoint(created) => {
+                let id = created.endpoint.as_ref().map(|endpoint| endpoint.id.clone());
+                remember(&mut self.endpoint_ids, id.unwrap_or_default());
+            }
             _ => {}
         }
     }
@@ -132,6 +155,9 @@ impl Generator {
         self.run_ids.clear();
         self.workflow_tokens.clear();
         self.activity_tokens.clear();
+        self.nexus_tokens.clear();
+        self.callback_tokens.clear();
+        self.endpoint_ids.clear();
     }
 
     /// A path and the bytes of a request for it, both perhaps wrong.
@@ -248,7 +274,15 @@ impl Generator {
             for _ in 0..count {
                 let key = match entry.map_entry_key_field().kind() {
                     Kind::String => {
-                        let names = ["encoding", "CustomKeyword", "BuildIds", "update-1", "x", ""];
+                        let names = [
+                            "encoding",
+                            "CustomKeyword",
+                            "BuildIds",
+                            "update-1",
+                            "temporal-callback-token",
+                            "x",
+                            "",
+                        ];
                         MapKey::String(self.pick(&names).to_owned())
                     }
                     _ => MapKey::I32(self.below(5) as i32),
@@ -307,7 +341,9 @@ impl Generator {
             let of_activity = self.rpc.contains("Activity") != self.one_in(20);
             let newest = self.one_in(2);
             let pick = self.next();
-            let tokens = if of_activity {
+            let tokens = if self.rpc.contains("Nexus") {
+                &self.nexus_tokens
+            } else if of_activity {
                 &self.activity_tokens
             } else {
                 &self.workflow_tokens
@@ -343,7 +379,22 @@ impl Generator {
             }
             "run_id" | "first_execution_run_id" => String::new(),
             // Of task queues, types, signals, queries: the same few, so that they meet.
-            "name" | "normal_name" | "workflow_type" | "query_type" => self.pick(&["q1", "q2"]).to_owned(),
+            "name" | "normal_name" | "workflow_type" | "query_type" | "endpoint" | "task_queue" => {
+                self.pick(&["q1", "q2"]).to_owned()
+            }
+            "id" if self.rpc.contains("NexusEndpoint") && !self.endpoint_ids.is_empty() => {
+                let at = self.below(self.endpoint_ids.len() as u64) as usize;
+                self.endpoint_ids[at].clone()
+            }
+            "operation_state" => self.pick(&["failed", "canceled", "other"]).to_owned(),
+            "error_type" => self.pick(&["INTERNAL", "BAD_REQUEST"]).to_owned(),
+            "url" => self
+                .pick(&["temporal://system", "temporal://system", "http://x"])
+                .to_owned(),
+            "value" if !self.callback_tokens.is_empty() && self.one_in(2) => {
+                let at = self.below(self.callback_tokens.len() as u64) as usize;
+                self.callback_tokens[at].clone()
+            }
             "activity_id" | "timer_id" | "id" => self.pick(&["1", "2", "3"]).to_owned(),
             "update_id" | "protocol_instance_id" => self.pick(&["update-1", "update-2"]).to_owned(),
             "message_id" => self
@@ -401,6 +452,15 @@ fn essential(field: &str) -> bool {
             | "input"
             | "commands"
             | "message_id"
+            | "endpoint"
+            | "spec"
+            | "target"
+            | "worker"
+            | "response"
+            | "start_operation"
+            | "operation_token"
+            | "url"
+            | "header"
     )
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::matching::QueueId;
 use super::rpc::Response;
-use super::state::RunKey;
+use super::state::{Errand, RunKey};
 use super::status::Status;
 use super::time::Time;
 use super::time_skipping::Wake;
@@ -31,6 +31,8 @@ pub(super) enum Waiting {
     WorkflowPoll { queue: QueueId, identity: String },
     /// An activity task.
     ActivityPoll { queue: QueueId, identity: String },
+    /// A request to the handler of a Nexus operation.
+    NexusPoll { queue: QueueId, identity: String },
     /// Events from this id on, or the closing event alone.
     History {
         run: RunKey,
@@ -55,6 +57,8 @@ pub(super) enum Delivered {
     Activity(RunKey, i64, i64),
     /// A query of a run.
     Query(RunKey, u64),
+    /// A request to the handler of a Nexus operation of a run, by its scheduled event and stamp.
+    Nexus(RunKey, i64, Errand, i64),
 }
 
 #[derive(Debug)]

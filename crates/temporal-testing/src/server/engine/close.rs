@@ -269,14 +269,16 @@ impl Turn<'_> {
         started.eager_execution_accepted = false;
         started.workflow_execution_expiration_time = self.execution_expires_at.map(Time::to_proto);
         started.prev_auto_reset_points = self.reset_points_left(started.prev_auto_reset_points.take());
-        let user_metadata = self.history.event(1).and_then(|event| event.user_metadata);
+        started.completion_callbacks = self.callbacks.iter().map(|it| it.callback.clone()).collect();
+        let first = self.history.event(1).unwrap_or_default();
         Launch {
             namespace: self.namespace,
             workflow_id: self.workflow_id.to_string(),
             run_id,
             started,
             extras: Extras {
-                user_metadata,
+                user_metadata: first.user_metadata,
+                links: first.links,
                 ..Extras::default()
             },
             request_id: String::new(),
@@ -306,7 +308,10 @@ impl Turn<'_> {
                 self.dequeue(work);
             }
         }
-        for call in std::mem::take(&mut self.run.live.activity_calls).into_values() {
+        let live = &mut self.run.live;
+        let activities = std::mem::take(&mut live.activity_calls).into_values();
+        let requests = std::mem::take(&mut live.nexus_calls).into_values();
+        for call in activities.chain(requests) {
             self.shared.calls.undeliver(call);
         }
         let left = self.updates_end_with_run(next.is_some());
@@ -325,6 +330,7 @@ impl Engine {
         if let Some(run) = self.runs.get(&key) {
             self.shared.index.closed(run);
         }
+        self.tell_callbacks(key);
         self.tell_parent(key);
         self.close_children(key);
     }

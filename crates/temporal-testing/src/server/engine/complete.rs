@@ -168,16 +168,8 @@ impl Turn<'_> {
             .map_or(0, |(task, _)| if task.kind == TaskKind::Normal { 0 } else { 2 });
         let next_id = self.history.next_id() + unwritten + 1;
         let unseen = !self.held.is_empty();
-        let refusal = check(
-            self,
-            &self.shared.namespaces,
-            &self.shared.config.limits,
-            &request.commands,
-            &request.messages,
-            unseen,
-            next_id,
-        )
-        .and_then(|()| self.check_messages(&request.messages));
+        let refusal = check(self, self.shared, &request.commands, &request.messages, unseen, next_id)
+            .and_then(|()| self.check_messages(&request.messages));
         let (cause, message, fatal) = match refusal {
             Ok(()) => return Ok(()),
             Err(Refusal::Call(status)) => {

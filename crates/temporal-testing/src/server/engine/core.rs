@@ -13,6 +13,7 @@ use super::index::Index;
 use super::launch::Launch;
 use super::matching::{Match, Matching};
 use super::namespace::{NamespaceId, Namespaces};
+use super::nexus_endpoint::Endpoints;
 use super::random::Random;
 use super::rpc::{Request, Response};
 use super::run::{Run, Turn};
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     pub(super) random: Random,
     pub(super) cluster_id: Uuid,
     pub(super) namespaces: Namespaces,
+    pub(super) endpoints: Endpoints,
     pub(super) index: Index,
     pub(super) timers: Timers,
     pub(super) matching: Matching,
@@ -123,6 +125,7 @@ impl Engine {
                 cluster_id: random.uuid4(),
                 random,
                 namespaces,
+                endpoints: Endpoints::default(),
                 index: Index::default(),
                 timers: Timers::default(),
                 matching: Matching::default(),
@@ -246,6 +249,7 @@ impl Engine {
             Slot::WorkflowTask => turn.workflow_task_timed_out(),
             Slot::Timers => turn.timers_fired(),
             Slot::Activity(id) => turn.activity_due(id),
+            Slot::Nexus(id) => turn.nexus_due(id),
             Slot::Query(number) => turn.query_leaves_sticky(number),
             Slot::Retention => {}
         });
@@ -300,6 +304,7 @@ impl Engine {
         let answer = match waiting {
             Waiting::WorkflowPoll { .. } => Ok(Response::PollWorkflowTaskQueue(Default::default())),
             Waiting::ActivityPoll { .. } => Ok(Response::PollActivityTaskQueue(Default::default())),
+            Waiting::NexusPoll { .. } => Ok(Response::PollNexusTaskQueue(Default::default())),
             Waiting::History { run, next_event_id, .. } => self.empty_history(run, next_event_id),
             Waiting::Query { .. } => Err(Status::new(Code::DeadlineExceeded, "context deadline exceeded")),
             Waiting::Update { run, update_id } => self.update_so_far(run, &update_id, call),
@@ -311,7 +316,9 @@ impl Engine {
     /// Removes a call that no longer waits from where it waited.
     fn stop_waiting(&mut self, call: CallId, waiting: &Waiting) {
         match waiting {
-            Waiting::WorkflowPoll { queue, .. } | Waiting::ActivityPoll { queue, .. } => {
+            Waiting::WorkflowPoll { queue, .. }
+            | Waiting::ActivityPoll { queue, .. }
+            | Waiting::NexusPoll { queue, .. } => {
                 self.shared.matching.remove_poller(*queue, call);
             }
             Waiting::History { run, .. } => {
@@ -340,6 +347,9 @@ impl Engine {
             }
             Delivered::Activity(key, scheduled_id, stamp) => {
                 self.turn(key, |turn| turn.put_back_activity(scheduled_id, stamp));
+            }
+            Delivered::Nexus(key, scheduled_id, errand, stamp) => {
+                self.turn(key, |turn| turn.put_back_nexus(scheduled_id, errand, stamp));
             }
             Delivered::Query(key, query) => {
                 self.turn(key, |turn| turn.put_back_query(query));

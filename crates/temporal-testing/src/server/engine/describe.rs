@@ -1,16 +1,21 @@
 //! Describing a run.
 
 use temporal_protos::api::common::v1::{ActivityType, Memo, SearchAttributes, WorkflowExecution, WorkflowType};
-use temporal_protos::api::enums::v1::{PendingActivityState, PendingWorkflowTaskState, TaskQueueKind};
+use temporal_protos::api::enums::v1::{
+    NexusOperationCancellationState as CancellationState, PendingActivityState, PendingNexusOperationState,
+    PendingWorkflowTaskState, TaskQueueKind,
+};
 use temporal_protos::api::taskqueue::v1::TaskQueue;
 use temporal_protos::api::workflow::v1 as w;
 use temporal_protos::api::workflow::v1::pending_activity_info as pending;
 use temporal_protos::api::workflowservice::v1 as wf;
+use temporal_protos::prost_types::Timestamp;
 
+use super::callback::callback_info;
 use super::core::Engine;
 use super::events::Attributes;
 use super::run::Run;
-use super::state::{Activity, Phase, State};
+use super::state::{Activity, Cancellation, ErrandPhase, NexusOperation, Phase, State};
 use super::status::Status;
 use super::time::{Time, to_proto};
 
@@ -101,7 +106,12 @@ fn describe(run: &Run) -> wf::DescribeWorkflowExecutionResponse {
         pending_children: children(run),
         pending_workflow_task: task_info(run),
         workflow_extended_info: Some(extended_info(run)),
-        ..wf::DescribeWorkflowExecutionResponse::default()
+        callbacks: run.callbacks.iter().map(callback_info).collect(),
+        pending_nexus_operations: run
+            .nexus
+            .iter()
+            .map(|(id, operation)| operation_info(*id, operation))
+            .collect(),
     }
 }
 
@@ -223,5 +233,62 @@ fn activity_info(activity: &Activity) -> w::PendingActivityInfo {
         }),
         activity_options: Some(activity.options.to_proto()),
         ..w::PendingActivityInfo::default()
+    }
+}
+
+fn next_attempt(phase: ErrandPhase) -> Option<Timestamp> {
+    match phase {
+        ErrandPhase::Backoff { until } => Some(until.to_proto()),
+        ErrandPhase::Waiting | ErrandPhase::Ready { .. } | ErrandPhase::Out { .. } | ErrandPhase::Done { .. } => None,
+    }
+}
+
+fn operation_info(scheduled_event_id: i64, operation: &NexusOperation) -> w::PendingNexusOperationInfo {
+    let state = match operation.start.phase {
+        ErrandPhase::Waiting | ErrandPhase::Ready { .. } | ErrandPhase::Out { .. } => {
+            PendingNexusOperationState::Scheduled
+        }
+        ErrandPhase::Backoff { .. } => PendingNexusOperationState::BackingOff,
+        ErrandPhase::Done { .. } => PendingNexusOperationState::Started,
+    };
+    let set = |timeout: std::time::Duration| (!timeout.is_zero()).then(|| to_proto(timeout));
+    w::PendingNexusOperationInfo {
+        endpoint: operation.endpoint.clone(),
+        service: operation.service.clone(),
+        operation: operation.operation.clone(),
+        operation_id: operation.token.clone(),
+        operation_token: operation.token.clone(),
+        schedule_to_close_timeout: set(operation.schedule_to_close),
+        schedule_to_start_timeout: set(operation.schedule_to_start),
+        start_to_close_timeout: set(operation.start_to_close),
+        scheduled_time: Some(operation.scheduled_at.to_proto()),
+        state: state as i32,
+        attempt: operation.start.attempts,
+        last_attempt_complete_time: operation.start.last_ended_at.map(Time::to_proto),
+        last_attempt_failure: operation.start.last_failure.as_deref().cloned(),
+        next_attempt_schedule_time: next_attempt(operation.start.phase),
+        cancellation_info: operation.cancellation.as_deref().map(cancellation_info),
+        scheduled_event_id,
+        ..w::PendingNexusOperationInfo::default()
+    }
+}
+
+fn cancellation_info(cancellation: &Cancellation) -> w::NexusOperationCancellationInfo {
+    let request = &cancellation.request;
+    let state = match request.phase {
+        ErrandPhase::Waiting => CancellationState::Unspecified,
+        ErrandPhase::Ready { .. } | ErrandPhase::Out { .. } => CancellationState::Scheduled,
+        ErrandPhase::Backoff { .. } => CancellationState::BackingOff,
+        ErrandPhase::Done { succeeded: true } => CancellationState::Succeeded,
+        ErrandPhase::Done { succeeded: false } => CancellationState::Failed,
+    };
+    w::NexusOperationCancellationInfo {
+        requested_time: cancellation.requested_at.map(Time::to_proto),
+        state: state as i32,
+        attempt: request.attempts,
+        last_attempt_complete_time: request.last_ended_at.map(Time::to_proto),
+        last_attempt_failure: request.last_failure.as_deref().cloned(),
+        next_attempt_schedule_time: next_attempt(request.phase),
+        ..w::NexusOperationCancellationInfo::default()
     }
 }

@@ -29,6 +29,10 @@ pub struct Limits {
     pub pending_children: usize,
     /// Signals and cancel requests, together, that are on their way from one run to others. Default: 2,000.
     pub pending_externals: usize,
+    /// Nexus operations of one run that are not closed yet. Default: 30.
+    pub pending_nexus_operations: usize,
+    /// Completion callbacks of one run. Default: 2,000.
+    pub callbacks: usize,
     /// Signals that one run takes. Default: 10,000.
     pub signals: u32,
     /// Updates of one run that are not done yet. Default: 10.
@@ -55,6 +59,8 @@ impl Default for Limits {
             pending_activities: 2_000,
             pending_children: 2_000,
             pending_externals: 2_000,
+            pending_nexus_operations: 30,
+            callbacks: 2_000,
             signals: 10_000,
             updates_in_flight: 10,
             updates: 2_000,

@@ -7,7 +7,7 @@ use temporal_protos::api::common::v1::Priority;
 
 use super::calls::CallId;
 use super::namespace::NamespaceId;
-use super::state::RunKey;
+use super::state::{Errand, RunKey};
 use super::time::Time;
 
 /// What a task queue holds.
@@ -15,6 +15,7 @@ use super::time::Time;
 pub(super) enum QueueType {
     Workflow,
     Activity,
+    Nexus,
 }
 
 /// Names one task queue inside the engine.
@@ -30,6 +31,8 @@ pub(super) enum Work {
     Activity(RunKey, i64),
     /// A query of a run, by its number.
     Query(RunKey, u64),
+    /// A request to the handler of a Nexus operation of a run, by its scheduled event.
+    Nexus(RunKey, i64, Errand),
 }
 
 /// The place of a task in its queue: by priority, then fairly by key, then first come first served.

@@ -306,6 +306,7 @@ impl Engine {
                 eager_workflow_start: true,
                 sdk_metadata: true,
                 count_group_by_execution_status: true,
+                nexus: true,
                 ..wf::get_system_info_response::Capabilities::default()
             }),
         })

@@ -19,14 +19,14 @@ use super::token::{HistoryToken, TaskToken, TokenKind};
 use super::workflow_task::normal_queue;
 
 /// How long an empty poll takes.
-const LONG_POLL: Duration = Duration::from_secs(60);
+pub(super) const LONG_POLL: Duration = Duration::from_secs(60);
 /// A poll whose caller gives up sooner is refused.
 const SHORTEST_POLL: Duration = Duration::from_secs(2);
 /// The events of one page of a workflow task's history.
 pub(super) const HISTORY_PAGE: usize = 256;
 
 impl Engine {
-    fn check_poll_deadline(&self, call: Call) -> Result<(), Status> {
+    pub(super) fn check_poll_deadline(&self, call: Call) -> Result<(), Status> {
         let short = call
             .deadline
             .is_some_and(|deadline| deadline.since(self.shared.real_now) < SHORTEST_POLL);
@@ -110,13 +110,13 @@ impl Engine {
     /// leaves the poller waiting.
     pub(super) fn hand_out(&mut self, work: Work, call: CallId) {
         let Some((queue, identity)) = self.shared.calls.waiting(call).and_then(|waiting| match waiting {
-            Waiting::WorkflowPoll { queue, identity } | Waiting::ActivityPoll { queue, identity } => {
-                Some((*queue, identity.clone()))
-            }
+            Waiting::WorkflowPoll { queue, identity }
+            | Waiting::ActivityPoll { queue, identity }
+            | Waiting::NexusPoll { queue, identity } => Some((*queue, identity.clone())),
             Waiting::History { .. } | Waiting::Query { .. } | Waiting::Update { .. } | Waiting::Sleep(_) => None,
         }) else {
             // Nobody waits there any more, so the next one gets it.
-            let (Work::Workflow(key) | Work::Activity(key, _) | Work::Query(key, _)) = work;
+            let (Work::Workflow(key) | Work::Activity(key, _) | Work::Query(key, _) | Work::Nexus(key, ..)) = work;
             self.turn(key, |turn| turn.put_back_in_queue(work));
             return;
         };
@@ -144,6 +144,11 @@ impl Engine {
             Work::Query(key, number) => self.turn(key, |turn| {
                 turn.run.live.tickets.remove(&work);
                 turn.start_query(number, call).map(Response::PollWorkflowTaskQueue)
+            }),
+            Work::Nexus(key, id, errand) => self.turn(key, |turn| {
+                turn.run.live.tickets.remove(&work);
+                turn.start_nexus_task(id, errand, call)
+                    .map(Response::PollNexusTaskQueue)
             }),
         };
         match response.flatten() {

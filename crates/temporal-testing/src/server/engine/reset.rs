@@ -212,6 +212,9 @@ impl Turn<'_> {
         for id in self.activities.keys().copied().collect::<Vec<_>>() {
             self.change_activity(id, ActivityChange::Anew { at: now });
         }
+        for id in self.nexus.keys().copied().collect::<Vec<_>>() {
+            self.resume_nexus_operation(id);
+        }
         let key = self.key;
         let starting: Vec<i64> = self
             .children

@@ -97,6 +97,11 @@ rpcs! {
     RemoveSearchAttributes(op::RemoveSearchAttributesRequest) -> op::RemoveSearchAttributesResponse;
     ListSearchAttributes(op::ListSearchAttributesRequest) -> op::ListSearchAttributesResponse;
     DeleteNamespace(op::DeleteNamespaceRequest) -> op::DeleteNamespaceResponse;
+    CreateNexusEndpoint(op::CreateNexusEndpointRequest) -> op::CreateNexusEndpointResponse;
+    UpdateNexusEndpoint(op::UpdateNexusEndpointRequest) -> op::UpdateNexusEndpointResponse;
+    DeleteNexusEndpoint(op::DeleteNexusEndpointRequest) -> op::DeleteNexusEndpointResponse;
+    GetNexusEndpoint(op::GetNexusEndpointRequest) -> op::GetNexusEndpointResponse;
+    ListNexusEndpoints(op::ListNexusEndpointsRequest) -> op::ListNexusEndpointsResponse;
 
     // Runs.
     StartWorkflowExecution(wf::StartWorkflowExecutionRequest) -> wf::StartWorkflowExecutionResponse;
@@ -133,6 +138,9 @@ rpcs! {
     RespondActivityTaskFailedById(wf::RespondActivityTaskFailedByIdRequest) -> wf::RespondActivityTaskFailedByIdResponse;
     RespondActivityTaskCanceled(wf::RespondActivityTaskCanceledRequest) -> wf::RespondActivityTaskCanceledResponse;
     RespondActivityTaskCanceledById(wf::RespondActivityTaskCanceledByIdRequest) -> wf::RespondActivityTaskCanceledByIdResponse;
+    PollNexusTaskQueue(wf::PollNexusTaskQueueRequest) -> wf::PollNexusTaskQueueResponse;
+    RespondNexusTaskCompleted(wf::RespondNexusTaskCompletedRequest) -> wf::RespondNexusTaskCompletedResponse;
+    RespondNexusTaskFailed(wf::RespondNexusTaskFailedRequest) -> wf::RespondNexusTaskFailedResponse;
     PauseActivity(wf::PauseActivityRequest) -> wf::PauseActivityResponse;
     UnpauseActivity(wf::UnpauseActivityRequest) -> wf::UnpauseActivityResponse;
     ResetActivity(wf::ResetActivityRequest) -> wf::ResetActivityResponse;

@@ -12,8 +12,9 @@ use super::calls::CallId;
 use super::core::{Effect, Shared};
 use super::events::{Attributes, Origin, event_type, origin};
 use super::matching::{QueueType, Ticket, Work};
+use super::namespace::NamespaceId;
 use super::query::Query;
-use super::state::{ActivityChange, Record, State, give_back};
+use super::state::{ActivityChange, Errand, Record, State, give_back};
 use super::timers::{Pull, Slot, Timer};
 use super::update::LiveUpdate;
 
@@ -42,6 +43,8 @@ pub(super) struct Live {
     pub(super) task_stamp: i64,
     /// The polls that took activities, by scheduled event.
     pub(super) activity_calls: BTreeMap<i64, CallId>,
+    /// The polls that took requests to handlers of Nexus operations, by scheduled event.
+    pub(super) nexus_calls: BTreeMap<(i64, Errand), CallId>,
     /// The worker whose commands are being carried out.
     pub(super) worker_identity: String,
     /// The run before it timed out without a worker: time is not skipped for its sake, or a chain of such runs would drive
@@ -62,6 +65,7 @@ impl Live {
         give_back(&mut self.updates);
         give_back(&mut self.tickets);
         give_back(&mut self.activity_calls);
+        give_back(&mut self.nexus_calls);
     }
 }
 
@@ -183,7 +187,12 @@ impl Turn<'_> {
 
     /// Queues a task of this run, unless it is queued there already.
     pub(super) fn enqueue(&mut self, work: Work, kind: QueueType, name: &str) {
-        let queue = self.shared.matching.queue(self.namespace, kind, name);
+        self.enqueue_in(self.namespace, work, kind, name);
+    }
+
+    /// Like [`enqueue`](Self::enqueue), in a queue of another namespace.
+    pub(super) fn enqueue_in(&mut self, namespace: NamespaceId, work: Work, kind: QueueType, name: &str) {
+        let queue = self.shared.matching.queue(namespace, kind, name);
         if self
             .run
             .live
@@ -202,6 +211,7 @@ impl Turn<'_> {
                 .get(&id)
                 .and_then(|activity| activity.options.priority.as_ref()),
             Work::Workflow(_) | Work::Query(..) => self.run.state.priority.as_deref(),
+            Work::Nexus(..) => None,
         };
         let ticket = self.shared.matching.add(queue, work, priority);
         self.run.live.tickets.insert(work, ticket);

@@ -18,6 +18,7 @@ use temporal_protos::prost_types::Duration as ProtoDuration;
 use uuid::Uuid;
 
 use super::super::cron::Cron;
+use super::callback::{check_callbacks, links_beside};
 use super::core::Engine;
 use super::events::Attributes;
 use super::launch::Launch;
@@ -163,8 +164,15 @@ impl Engine {
         if request.versioning_override.is_some() {
             return Err(Status::unimplemented("worker versioning is not served"));
         }
-        if !request.completion_callbacks.is_empty() {
-            return Err(Status::unimplemented("completion callbacks are not served"));
+        check_callbacks(&mut request.completion_callbacks)?;
+        let most = limits.callbacks;
+        if request.completion_callbacks.len() > most {
+            return Err(too_many_callbacks(most, 0));
+        }
+        let attaches = request.on_conflict_options.as_ref();
+        if attaches.is_some_and(|it| it.attach_completion_callbacks && !it.attach_request_id) {
+            let text = "attaching request ID is required for attaching completion callbacks";
+            return Err(Status::invalid_argument(text));
         }
         if let Some(attributes) = &mut request.search_attributes {
             search_attributes::check(&request.namespace, &namespace.search_attributes, attributes)?;
@@ -194,7 +202,7 @@ impl Engine {
         let workflow_id = request.workflow_id.clone();
         let extras = Extras {
             user_metadata: request.user_metadata.take(),
-            links: std::mem::take(&mut request.links),
+            links: links_beside(&request.completion_callbacks, std::mem::take(&mut request.links)),
             ..Extras::default()
         };
         let started = self.started_attributes(run_id, request);
@@ -274,7 +282,7 @@ impl Engine {
                 Err(self.already_started(key, text))
             }
             Conflict::UseExisting => {
-                let attached = self.attach(key, request);
+                let attached = self.attach(key, request)?;
                 Ok(Some(StartOutcome {
                     key,
                     started: false,
@@ -316,14 +324,27 @@ impl Engine {
     }
 
     /// A start that uses an existing run leaves its request id there, if it asks for that.
-    fn attach(&mut self, key: RunKey, request: &wf::StartWorkflowExecutionRequest) -> Option<String> {
-        let OnConflictOptions {
+    fn attach(&mut self, key: RunKey, request: &wf::StartWorkflowExecutionRequest) -> Result<Option<String>, Status> {
+        let Some(OnConflictOptions {
             attach_request_id,
+            attach_completion_callbacks,
             attach_links,
-            ..
-        } = request.on_conflict_options?;
+        }) = request.on_conflict_options
+        else {
+            return Ok(None);
+        };
         if !attach_request_id && !attach_links {
-            return None;
+            return Ok(None);
+        }
+        let attached_completion_callbacks = if attach_completion_callbacks {
+            request.completion_callbacks.clone()
+        } else {
+            Vec::new()
+        };
+        let most = self.shared.config.limits.callbacks;
+        let before = self.runs.get(&key).map_or(0, |run| run.callbacks.len());
+        if !attached_completion_callbacks.is_empty() && before + attached_completion_callbacks.len() > most {
+            return Err(too_many_callbacks(most, before));
         }
         let attached_request_id = if attach_request_id {
             request.request_id.clone()
@@ -331,13 +352,14 @@ impl Engine {
             String::new()
         };
         let links = if attach_links {
-            request.links.clone()
+            links_beside(&attached_completion_callbacks, request.links.clone())
         } else {
             Vec::new()
         };
         self.turn(key, |turn| {
             let attributes = h::WorkflowExecutionOptionsUpdatedEventAttributes {
                 attached_request_id,
+                attached_completion_callbacks,
                 ..h::WorkflowExecutionOptionsUpdatedEventAttributes::default()
             };
             turn.event_with(
@@ -349,7 +371,7 @@ impl Engine {
                 },
             );
         });
-        attach_request_id.then(|| request.request_id.clone())
+        Ok(attach_request_id.then(|| request.request_id.clone()))
     }
 
     /// The first workflow task goes out with the answer of the start.
@@ -406,6 +428,7 @@ impl Engine {
             memo: request.memo.filter(|memo| !memo.fields.is_empty()),
             search_attributes: request.search_attributes.filter(|it| !it.indexed_fields.is_empty()),
             header: request.header,
+            completion_callbacks: request.completion_callbacks,
             versioning_override: request.versioning_override,
             priority: request.priority,
             eager_execution_accepted: request.request_eager_execution && backoff.is_zero(),
@@ -514,6 +537,11 @@ pub(super) fn check_retry_policy(policy: &RetryPolicy) -> Result<(), Status> {
         return Ok(());
     };
     Err(Status::invalid_argument(text))
+}
+
+fn too_many_callbacks(most: usize, before: usize) -> Status {
+    let text = format!("cannot attach more than {most} callbacks to a workflow ({before} callbacks already attached)");
+    Status::new(Code::FailedPrecondition, text)
 }
 
 /// Refuses what is no cron schedule.

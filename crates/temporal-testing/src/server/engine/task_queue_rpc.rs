@@ -21,6 +21,15 @@ use super::time::to_proto;
 const UNLIMITED: f64 = 100_000.0;
 const SYSTEM_RATE: f32 = 4_000.0;
 
+/// The type of queue that a request asks for; by default that of workflow tasks.
+fn queue_type(kind: i32) -> QueueType {
+    match TaskQueueType::try_from(kind) {
+        Ok(TaskQueueType::Activity) => QueueType::Activity,
+        Ok(TaskQueueType::Nexus) => QueueType::Nexus,
+        Ok(TaskQueueType::Workflow | TaskQueueType::Unspecified) | Err(_) => QueueType::Workflow,
+    }
+}
+
 impl Engine {
     pub(super) fn reset_sticky_task_queue(
         &mut self,
@@ -71,7 +80,7 @@ impl Engine {
                 Work::Query(key, number) => {
                     self.turn(key, |turn| turn.query_leaves_sticky(number));
                 }
-                Work::Activity(..) => {}
+                Work::Activity(..) | Work::Nexus(..) => {}
             }
         }
         Ok(wf::ShutdownWorkerResponse {})
@@ -91,12 +100,7 @@ impl Engine {
         if request.api_mode == DescribeTaskQueueMode::Enhanced as i32 {
             return Ok(self.describe_enhanced(namespace, &name, &request));
         }
-        let activities = request.task_queue_type == TaskQueueType::Activity as i32;
-        let kind = if activities {
-            QueueType::Activity
-        } else {
-            QueueType::Workflow
-        };
+        let kind = queue_type(request.task_queue_type);
         let queue = self.shared.matching.find(namespace, kind, &name);
         let mut response = wf::DescribeTaskQueueResponse {
             pollers: self.poller_infos(queue),
@@ -142,12 +146,7 @@ impl Engine {
         };
         let mut types_info = BTreeMap::new();
         for kind in kinds {
-            let queue_type = if *kind == TaskQueueType::Activity as i32 {
-                QueueType::Activity
-            } else {
-                QueueType::Workflow
-            };
-            let queue = self.shared.matching.find(namespace, queue_type, name);
+            let queue = self.shared.matching.find(namespace, queue_type(*kind), name);
             let info = tq::TaskQueueTypeInfo {
                 pollers: if request.report_pollers {
                     self.poller_infos(queue)

@@ -19,6 +19,8 @@ pub(super) enum Slot {
     Timers,
     /// The nearest timeout, or the retry, of an activity, by its scheduled event.
     Activity(i64),
+    /// The nearest timeout, or the retry, of a Nexus operation, by its scheduled event.
+    Nexus(i64),
     /// A query that waits on the sticky queue moves on, by its number.
     Query(u64),
     /// The run is forgotten.

@@ -30,6 +30,8 @@ pub(super) enum TokenKind {
     Workflow = 1,
     Activity = 2,
     Query = 3,
+    NexusStart = 4,
+    NexusCancel = 5,
 }
 
 impl TaskToken {

@@ -44,8 +44,13 @@ impl Turn<'_> {
 
     /// Something arrived that another event follows at once: its event, without a workflow task yet.
     pub(super) fn arrive_quietly(&mut self, attributes: Attributes) -> i64 {
+        self.arrive_quietly_at(self.shared.now, attributes, Extras::default())
+    }
+
+    /// Like [`arrive_quietly`](Self::arrive_quietly), for what came about at another time or with more than its attributes.
+    pub(super) fn arrive_quietly_at(&mut self, at: Time, attributes: Attributes, extras: Extras) -> i64 {
         self.settle_unstarted_task();
-        self.event(attributes)
+        self.event_at(at, attributes, extras)
     }
 
     /// A speculative task that nobody has becomes real, because an event follows it.

@@ -61,11 +61,13 @@ paths! {
         PollActivityTaskQueue RecordActivityTaskHeartbeat RecordActivityTaskHeartbeatById
         RespondActivityTaskCompleted RespondActivityTaskCompletedById RespondActivityTaskFailed
         RespondActivityTaskFailedById RespondActivityTaskCanceled RespondActivityTaskCanceledById
+        PollNexusTaskQueue RespondNexusTaskCompleted RespondNexusTaskFailed
         PauseActivity UnpauseActivity ResetActivity UpdateActivityOptions
         ResetStickyTaskQueue ShutdownWorker DescribeTaskQueue
     ]
     "temporal.api.operatorservice.v1.OperatorService": [
         AddSearchAttributes RemoveSearchAttributes ListSearchAttributes DeleteNamespace
+        CreateNexusEndpoint UpdateNexusEndpoint DeleteNexusEndpoint GetNexusEndpoint ListNexusEndpoints
     ]
     "temporal.api.testservice.v1.TestService": [
         LockTimeSkipping UnlockTimeSkipping Sleep SleepUntil UnlockTimeSkippingWithSleep GetCurrentTime

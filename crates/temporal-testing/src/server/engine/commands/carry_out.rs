@@ -123,9 +123,12 @@ impl Turn<'_> {
             Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(it) => {
                 self.continue_as_new(it, completed_id, extras);
             }
-            // The check refuses them.
-            Attributes::ScheduleNexusOperationCommandAttributes(_)
-            | Attributes::RequestCancelNexusOperationCommandAttributes(_) => {}
+            Attributes::ScheduleNexusOperationCommandAttributes(it) => {
+                self.schedule_nexus_operation(it, completed_id, extras);
+            }
+            Attributes::RequestCancelNexusOperationCommandAttributes(it) => {
+                self.cancel_nexus_operation(it.scheduled_event_id, completed_id, extras);
+            }
         }
     }
 

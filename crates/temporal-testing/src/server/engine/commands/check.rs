@@ -1,5 +1,7 @@
 //! Whether all commands of a workflow task can be carried out. Nothing changes here.
 
+mod nexus;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use temporal_protos::api::command::v1::{self as c, Command, command::Attributes};
@@ -11,6 +13,7 @@ use temporal_protos::prost::Message as _;
 use temporal_protos::prost_types::Duration as ProtoDuration;
 use uuid::Uuid;
 
+use super::super::core::Shared;
 use super::super::events;
 use super::super::limits::Limits;
 use super::super::namespace::Namespaces;
@@ -75,6 +78,7 @@ fn closes(command: &Command) -> bool {
 /// What the commands before the one at hand did.
 struct Checker<'a> {
     state: &'a State,
+    shared: &'a Shared,
     namespaces: &'a Namespaces,
     limits: Limits,
     namespace: String,
@@ -85,6 +89,10 @@ struct Checker<'a> {
     activity_ids: BTreeSet<&'a str>,
     activities: BTreeSet<i64>,
     children: BTreeSet<&'a str>,
+    /// Nexus operations that commands scheduled, by the ids of their events.
+    operations: BTreeSet<i64>,
+    /// Nexus operations whose cancellation commands asked for.
+    cancelled: BTreeSet<i64>,
     started: usize,
     unseen: bool,
 }
@@ -93,8 +101,7 @@ struct Checker<'a> {
 /// the first command will get.
 pub(in crate::server::engine) fn check(
     state: &State,
-    namespaces: &Namespaces,
-    limits: &Limits,
+    shared: &Shared,
     commands: &[Command],
     messages: &[Message],
     unseen: bool,
@@ -120,15 +127,18 @@ pub(in crate::server::engine) fn check(
     }
     let mut checker = Checker {
         state,
-        namespaces,
-        limits: *limits,
-        namespace: namespaces.name(state.namespace),
+        shared,
+        namespaces: &shared.namespaces,
+        limits: shared.config.limits,
+        namespace: shared.namespaces.name(state.namespace),
         messages: messages.iter().map(|message| (message.id.as_str(), message)).collect(),
         next_id,
         timers: BTreeMap::new(),
         activity_ids: BTreeSet::new(),
         activities: BTreeSet::new(),
         children: BTreeSet::new(),
+        operations: BTreeSet::new(),
+        cancelled: BTreeSet::new(),
         started: 0,
         unseen,
     };
@@ -157,18 +167,8 @@ impl<'a> Checker<'a> {
             | CommandType::FailWorkflowExecution
             | CommandType::CancelWorkflowExecution
             | CommandType::ContinueAsNewWorkflowExecution => self.close(command)?,
-            CommandType::ScheduleNexusOperation => {
-                return Err(bad(
-                    Cause::BadScheduleNexusOperationAttributes,
-                    "Nexus operations are not served",
-                ));
-            }
-            CommandType::RequestCancelNexusOperation => {
-                return Err(bad(
-                    Cause::BadRequestCancelNexusOperationAttributes,
-                    "Nexus operations are not served",
-                ));
-            }
+            CommandType::ScheduleNexusOperation => self.schedule_nexus_operation(command)?,
+            CommandType::RequestCancelNexusOperation => self.cancel_nexus_operation(command)?,
             CommandType::Unspecified => false,
         };
         self.next_id += i64::from(writes);
@@ -685,7 +685,7 @@ pub(in crate::server::engine) fn fired_held(state: &State, timer_id: &str) -> Op
     })
 }
 
-/// Whether the closing event of an activity is held back.
+/// Whether the closing event of an activity or a Nexus operation is held back.
 fn closing_held(state: &State, scheduled_id: i64) -> bool {
     use events::Attributes as E;
     state.held.iter().any(|event| {
@@ -694,6 +694,10 @@ fn closing_held(state: &State, scheduled_id: i64) -> bool {
             Some(E::ActivityTaskFailedEventAttributes(it)) => it.scheduled_event_id,
             Some(E::ActivityTaskTimedOutEventAttributes(it)) => it.scheduled_event_id,
             Some(E::ActivityTaskCanceledEventAttributes(it)) => it.scheduled_event_id,
+            Some(E::NexusOperationCompletedEventAttributes(it)) => it.scheduled_event_id,
+            Some(E::NexusOperationFailedEventAttributes(it)) => it.scheduled_event_id,
+            Some(E::NexusOperationCanceledEventAttributes(it)) => it.scheduled_event_id,
+            Some(E::NexusOperationTimedOutEventAttributes(it)) => it.scheduled_event_id,
             _ => 0,
         };
         id == scheduled_id

@@ -70,6 +70,12 @@ impl State {
                 self.request_ids.insert(id, (event_type, event_id));
             }
             Record::Activity(id, change) => self.apply_activity(id, change),
+            Record::Nexus(id, errand, change) => self.apply_nexus(id, errand, change),
+            Record::CallbackTold { index, at, failure } => {
+                if let Some(callback) = self.callbacks.get_mut(index) {
+                    callback.told = Some((at, failure));
+                }
+            }
         }
         0
     }
@@ -175,7 +181,10 @@ impl State {
     fn absorb(&mut self, id: i64, event: &HistoryEvent) {
         let at = event.event_time.as_ref().map(Time::from_proto).unwrap_or_default();
         let Some(attributes) = &event.attributes else { return };
-        if self.absorb_task_event(id, at, attributes) || self.absorb_operation(id, at, attributes) {
+        if self.absorb_task_event(id, at, attributes)
+            || self.absorb_operation(id, at, attributes)
+            || self.absorb_nexus(id, at, attributes)
+        {
             return;
         }
         match attributes {
@@ -191,6 +200,7 @@ impl State {
             }
             Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it) => {
                 self.note_request_id(&it.attached_request_id, EventType::WorkflowExecutionOptionsUpdated, id);
+                self.add_callbacks(&it.attached_completion_callbacks, at);
             }
             Attributes::UpsertWorkflowSearchAttributesEventAttributes(it) => {
                 self.absorb_search_attributes(it.search_attributes.as_ref());
@@ -232,6 +242,7 @@ impl State {
     }
 
     fn absorb_start(&mut self, at: Time, it: &history::WorkflowExecutionStartedEventAttributes) {
+        self.add_callbacks(&it.completion_callbacks, at);
         let backoff = duration(it.first_workflow_task_backoff.as_ref());
         self.first_run_id.clone_from(&it.first_execution_run_id);
         self.original_run_id.clone_from(&it.original_execution_run_id);

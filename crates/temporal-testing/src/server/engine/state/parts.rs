@@ -17,6 +17,7 @@ use super::super::history::History;
 use super::super::namespace::NamespaceId;
 use super::super::time::Time;
 use super::activity::Activity;
+use super::nexus::{CompletionCallback, NexusOperation};
 
 /// Names one run inside the engine; numbers rise and are used once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -246,6 +247,7 @@ pub(in crate::server::engine) struct State {
     pub(in crate::server::engine) timers_due: BTreeSet<(Time, i64)>,
     pub(in crate::server::engine) children: BTreeMap<i64, Box<Child>>,
     pub(in crate::server::engine) externals: BTreeMap<i64, External>,
+    pub(in crate::server::engine) nexus: BTreeMap<i64, Box<NexusOperation>>,
     pub(in crate::server::engine) updates: BTreeMap<String, AcceptedUpdate>,
 
     // What came from outside.
@@ -255,6 +257,8 @@ pub(in crate::server::engine) struct State {
     pub(in crate::server::engine) signal_request_ids: BTreeSet<String>,
     /// Request ids that started this run or were attached to it, with the event that says so (0 while held back).
     pub(in crate::server::engine) request_ids: RequestIds,
+    /// Who is told when the run is over.
+    pub(in crate::server::engine) callbacks: Vec<CompletionCallback>,
 }
 
 impl State {
@@ -311,11 +315,13 @@ impl State {
             timers_due: BTreeSet::new(),
             children: BTreeMap::new(),
             externals: BTreeMap::new(),
+            nexus: BTreeMap::new(),
             updates: BTreeMap::new(),
             cancel_requested: false,
             signals: 0,
             signal_request_ids: BTreeSet::new(),
             request_ids: RequestIds::default(),
+            callbacks: Vec::new(),
         }
     }
 
@@ -327,6 +333,7 @@ impl State {
         give_back(&mut self.timer_ids);
         give_back(&mut self.children);
         give_back(&mut self.externals);
+        give_back(&mut self.nexus);
         if self.timers_due.is_empty() {
             self.timers_due = BTreeSet::new();
         }
@@ -348,7 +355,10 @@ impl State {
             return 0;
         }
         let starting = self.children.values().filter(|child| child.run_id.is_none()).count();
-        u64::from(self.task.is_some()) + u64::from(self.activities_in_flight) + (starting + self.externals.len()) as u64
+        u64::from(self.task.is_some())
+            + u64::from(self.activities_in_flight)
+            + (starting + self.externals.len()) as u64
+            + self.nexus_in_flight()
     }
 
     /// One search attribute, also of those that the server sets.

@@ -1,10 +1,12 @@
 //! The records that change a run.
 
+use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::history::v1::HistoryEvent;
 use uuid::Uuid;
 
 use super::super::time::Time;
 use super::activity::ActivityChange;
+use super::nexus::{Errand, NexusChange};
 use super::parts::{Started, Sticky, WorkflowTask};
 
 /// One change of a run's state: an event, or something that leaves none.
@@ -59,4 +61,15 @@ pub(in crate::server::engine) enum Record {
     },
     /// An activity, by its scheduled event, changes without an event.
     Activity(i64, ActivityChange),
+    /// A request to the handler of a Nexus operation, by its scheduled event, changes without an event.
+    Nexus(i64, Errand, NexusChange),
+    /// A completion callback, by its place, was told or could not be.
+    CallbackTold {
+        /// Its place among the run's callbacks.
+        index: usize,
+        /// When.
+        at: Time,
+        /// Why it could not be.
+        failure: Option<Box<Failure>>,
+    },
 }

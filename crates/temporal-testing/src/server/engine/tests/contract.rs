@@ -335,23 +335,11 @@ fn a_namespace_is_updated_and_its_retention_kept() {
 fn what_is_not_served_is_named() {
     let mut t = Harness::new();
     let refused = t.start_with("wf", |request| {
-        request.completion_callbacks = vec![temporal_protos::api::common::v1::Callback::default()];
+        request.versioning_override = Some(temporal_protos::api::workflow::v1::VersioningOverride::default());
     });
     let refused = refused.unwrap_err();
     assert_eq!(
         (refused.code, refused.message.as_str()),
-        (Code::Unimplemented, "completion callbacks are not served")
-    );
-    t.start("wf");
-    let task = t.poll();
-    let nexus = Command {
-        command_type: CommandType::ScheduleNexusOperation as i32,
-        ..Command::default()
-    };
-    let refused = t.complete_with(&task, vec![nexus], |_| {}).unwrap_err();
-    assert!(
-        refused.message.ends_with("Nexus operations are not served"),
-        "{}",
-        refused.message
+        (Code::Unimplemented, "worker versioning is not served")
     );
 }

@@ -3,11 +3,14 @@
 mod activities;
 mod basics;
 mod buffering;
+mod callbacks;
 mod chains;
 mod contract;
 mod families;
 mod limits;
 mod lists;
+mod nexus;
+mod nexus_endpoints;
 mod operators;
 mod polls;
 mod properties;

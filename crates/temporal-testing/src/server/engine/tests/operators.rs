@@ -285,5 +285,5 @@ fn the_server_names_only_capabilities_that_it_has() {
     let info = t.ask(rpc::GetSystemInfo, wf::GetSystemInfoRequest {}).unwrap();
     let of_system = info.capabilities.unwrap();
     assert!(of_system.signal_and_query_header && of_system.eager_workflow_start && of_system.upsert_memo);
-    assert!(!of_system.supports_schedules && !of_system.nexus && !of_system.build_id_based_versioning);
+    assert!(of_system.nexus && !of_system.supports_schedules && !of_system.build_id_based_versioning);
 }
