@@ -25,16 +25,6 @@ pub const EXCEPTIONS: &[Exception] = &[
         only: &[Kind::Dev],
         reason: "it needs a real server beside the embedded one",
     },
-    Exception {
-        test: "cancellation_table::p24_s91_every_way_to_cancel_a_nexus_operation",
-        only: &[Kind::Dev, Kind::External],
-        reason: "the embedded server does not serve Nexus operations",
-    },
-    Exception {
-        test: "nexus_caller::p24_nexus_operations_are_typed_by_a_service_trait",
-        only: &[Kind::Dev, Kind::External],
-        reason: "the embedded server does not serve Nexus operations",
-    },
 ];
 
 /// Why the test does not run on this kind of server; `None` when it does.

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::history::EventType::{self, *};
@@ -247,11 +248,11 @@ const fn case(way: &'static str, sees: &'static str, events: &'static [EventType
 }
 
 /// Waits for the end of the task in which the workflow learns of an event.
-async fn handled(env: &Env, id: &str, event: EventType) -> anyhow::Result<()> {
-    let learnt = Cell::new(false);
+pub(crate) async fn handled(env: &Env, id: &str, event: EventType) -> anyhow::Result<()> {
+    let learnt = AtomicBool::new(false);
     env.wait_for_event(id, |next| {
-        learnt.set(learnt.get() || next.event_type() == event);
-        learnt.get() && next.event_type() == WorkflowTaskCompleted
+        let after = learnt.fetch_or(next.event_type() == event, Ordering::Relaxed);
+        after && next.event_type() == WorkflowTaskCompleted
     })
     .await?;
     Ok(())

@@ -4,7 +4,7 @@
 //! (run ids, times, tokens) is left out.
 
 use crate::{activities, cancellation, children, client, continue_as_new, data, dynamic, failing, hello};
-use crate::{local_activities, messages, ordering, timers_conditions, trouble};
+use crate::{local_activities, messages, nexus_workflows, ordering, timers_conditions, trouble};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -163,6 +163,23 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         }
         .boxed()
     }),
+    ("nexus", |env, name| {
+        async move {
+            let queue = format!("{}-nexus", env.task_queue());
+            let endpoint = env.nexus_endpoint(&queue).await?;
+            let options = env.unrecorded_options(name);
+            let workflow = nexus_workflows::calls_every_way;
+            let handle = env
+                .client()
+                .start_workflow(workflow, endpoint.as_str(), options)
+                .await?;
+            let (ended, served) = tokio::join!(handle.result(), nexus_workflows::serve(env, &queue, handle.id(), 5));
+            served?;
+            ended?;
+            Ok(())
+        }
+        .boxed()
+    }),
 ];
 
 /// What cannot agree, as (scenario, path of the attribute), with the reason.
@@ -208,7 +225,9 @@ fn worker(env: &Env) -> WorkerBuilder {
         .workflow::<ordering::Turnstile>()
         .workflow::<trouble::weighs_badly>()
         .workflow::<continue_as_new::counts_down>()
-        .workflow::<messages::Ledger>();
+        .workflow::<messages::Ledger>()
+        .workflow::<nexus_workflows::calls_every_way>()
+        .workflow::<nexus_workflows::Shipment>();
     let builder = hello::activities(builder);
     let builder = activities::activities(builder);
     let builder = cancellation::activities(builder);
@@ -235,6 +254,7 @@ const MADE_UP: &[&str] = &[
     "stackTrace",
     // Drawn at random by the worker.
     "protocolInstanceId",
+    "endpointId",
 ];
 
 /// The event without what a server makes up.

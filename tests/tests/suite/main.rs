@@ -22,6 +22,7 @@ mod local_activities;
 mod logging;
 mod messages;
 mod nexus_caller;
+mod nexus_workflows;
 mod ordering;
 mod patches;
 mod reach;
