@@ -7,17 +7,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates from the bottom up. A crate may depend on those before it.
-const LAYERS: [&str; 6] = [
+const LAYERS: [&str; 7] = [
     "temporal-protos",
     "temporal-core",
     "temporal-client",
     "temporal-sdk-macros",
+    "temporal-guard",
     "temporal-sdk",
     "temporal-testing",
 ];
 
 /// Crates that depend on none of ours: what they do is of use to every layer.
-const ALONE: [&str; 2] = ["temporal-protos", "temporal-sdk-macros"];
+const ALONE: [&str; 3] = ["temporal-protos", "temporal-sdk-macros", "temporal-guard"];
 
 /// The heart, which must stay without I/O.
 const CORE: &str = "temporal-core";

@@ -1,5 +1,6 @@
 //! Catching panics of user code, with the place where they happened.
 
+use crate::workflow::guard::lift;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -45,6 +46,8 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
                 let location = info.location().map(ToString::to_string);
                 let _ = LOCATION.try_with(|slot| slot.replace(location));
             }
+            // What the hook does is not the code's doing.
+            let _lifted = lift();
             program(info);
         }));
     });

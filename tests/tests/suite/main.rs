@@ -15,6 +15,8 @@ mod data;
 mod dynamic;
 mod examples;
 mod failing;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod guard;
 mod hello;
 mod history_paging;
 mod interceptors;

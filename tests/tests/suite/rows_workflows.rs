@@ -531,8 +531,8 @@ static UNBLOCKED: AtomicBool = AtomicBool::new(false);
 
 fn block_once() {
     if !UNBLOCKED.swap(true, Ordering::SeqCst) {
-        // The mistake itself.
-        std::thread::sleep(Duration::from_secs(2));
+        // The mistake itself, of which another guard is not to speak.
+        workflow::unrestricted(|| std::thread::sleep(Duration::from_secs(2)));
     }
 }
 
@@ -549,7 +549,7 @@ pub(crate) async fn other_one(ctx: &Context) -> workflow::Result<()> {
     Ok(())
 }
 
-fn failed_task(events: &[temporal_integration_tests::history::Event]) -> Option<String> {
+pub(crate) fn failed_task(events: &[temporal_integration_tests::history::Event]) -> Option<String> {
     events.iter().find_map(|event| match event.attributes.clone()? {
         Attributes::WorkflowTaskFailedEventAttributes(failed) => Some(failed.failure?.message),
         _ => None,
@@ -590,12 +590,16 @@ static THREAD_DONE: tokio::sync::Notify = tokio::sync::Notify::const_new();
 /// Woken by a thread, as by any executor but the workflow's own.
 fn from_a_thread() -> tokio::sync::oneshot::Receiver<u32> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        // Not while the workflow's code runs, which would be too early to wake it.
-        std::thread::sleep(Duration::from_millis(50));
-        let _ = sender.send(1);
-        THREAD_DONE.notify_one();
-    });
+    let start = || {
+        std::thread::spawn(move || {
+            // Not while the workflow's code runs, which would be too early to wake it.
+            std::thread::sleep(Duration::from_millis(50));
+            let _ = sender.send(1);
+            THREAD_DONE.notify_one();
+        })
+    };
+    // Starting the thread is refused too, in another way.
+    drop(workflow::unrestricted(start));
     receiver
 }
 

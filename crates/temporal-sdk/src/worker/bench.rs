@@ -35,6 +35,8 @@ impl BenchShards {
             namespace: "default".to_owned(),
             task_queue: "bench".to_owned(),
             detect_foreign_wakes: true,
+            restrictions: crate::workflow::Restrictions::none(),
+            broken: Default::default(),
             failures: Default::default(),
             interceptors: Vec::new(),
         });

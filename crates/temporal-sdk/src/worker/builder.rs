@@ -5,7 +5,7 @@ use super::registry::ActivityRegistry;
 use super::{BuildError, Worker};
 use crate::activity::{self, Activity, ActivitySet, Definition, Executor, Interceptor};
 use crate::workflow::registry::WorkflowRegistry;
-use crate::workflow::{self, Workflow};
+use crate::workflow::{self, Restrictions, Workflow};
 use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
@@ -265,6 +265,18 @@ impl WorkerBuilder {
     pub fn allow_foreign_wakes(mut self) -> Self {
         self.options.detect_foreign_wakes = false;
         self
+    }
+
+    /// Which calls of workflow code fail its task; all classes of [`Restricted`](workflow::Restricted) by default.
+    pub fn restrictions(mut self, restrictions: Restrictions) -> Self {
+        self.options.restrictions = restrictions;
+        self
+    }
+
+    /// Runs workflow code without the guard: it may be woken by anything and call what it likes. What it does must be the
+    /// same in every replay all the same.
+    pub fn unsandboxed(self) -> Self {
+        self.allow_foreign_wakes().restrictions(Restrictions::none())
     }
 
     /// How long workflow code may keep its thread before its workflow task fails; 5 s by default, `None` for ever, as is

@@ -30,6 +30,7 @@ pub(super) struct Options {
     pub(super) failures: crate::workflow::failure_policy::FailurePolicy,
     pub(super) workflow_interceptors: Vec<Arc<dyn crate::workflow::Interceptor>>,
     pub(super) detect_foreign_wakes: bool,
+    pub(super) restrictions: crate::workflow::Restrictions,
     pub(super) deadlock_timeout: Option<Duration>,
 }
 
@@ -73,6 +74,7 @@ impl Default for Options {
             failures: Default::default(),
             workflow_interceptors: Vec::new(),
             detect_foreign_wakes: true,
+            restrictions: Default::default(),
             deadlock_timeout: Some(Duration::from_secs(5)),
         }
     }

@@ -3,11 +3,10 @@
 use super::replay_all::{ReplayAll, ReplayItem};
 use super::{BuildError, codec};
 use crate::panic;
-use crate::workflow::Interceptor;
-use crate::workflow::Workflow;
 use crate::workflow::failure_policy::FailurePolicy;
 use crate::workflow::host::{Drive, HostEnvironment, NONDETERMINISM, TaskFailure, WorkflowHost};
 use crate::workflow::registry::WorkflowRegistry;
+use crate::workflow::{Interceptor, Restrictions, Workflow};
 use futures_core::Stream;
 use std::fmt;
 use std::sync::Arc;
@@ -62,6 +61,7 @@ pub struct ReplayerBuilder {
     task_queue: String,
     threads: usize,
     detect_foreign_wakes: bool,
+    restrictions: Restrictions,
     interceptors: Vec<Arc<dyn Interceptor>>,
     failures: FailurePolicy,
 }
@@ -141,6 +141,17 @@ impl ReplayerBuilder {
         self
     }
 
+    /// Which calls of workflow code are an error; all classes of [`Restricted`](crate::workflow::Restricted) by default.
+    pub fn restrictions(mut self, restrictions: Restrictions) -> Self {
+        self.restrictions = restrictions;
+        self
+    }
+
+    /// Runs workflow code without the guard, as a worker may be told to.
+    pub fn unsandboxed(self) -> Self {
+        self.allow_foreign_wakes().restrictions(Restrictions::none())
+    }
+
     /// The replayer.
     ///
     /// # Errors
@@ -166,6 +177,8 @@ impl ReplayerBuilder {
                 namespace: self.namespace,
                 task_queue: self.task_queue,
                 detect_foreign_wakes: self.detect_foreign_wakes,
+                restrictions: self.restrictions,
+                broken: Default::default(),
                 interceptors: self.interceptors,
                 failures: self.failures,
             }),
@@ -224,6 +237,7 @@ impl Replayer {
             task_queue: "replay".to_owned(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             detect_foreign_wakes: true,
+            restrictions: Restrictions::default(),
             interceptors: Vec::new(),
             failures: FailurePolicy::default(),
         }

@@ -53,6 +53,8 @@ fn shards(threads: usize, capacity: usize) -> Shards {
         namespace: "default".into(),
         task_queue: "queue".into(),
         detect_foreign_wakes: true,
+        restrictions: Default::default(),
+        broken: Default::default(),
         interceptors: Vec::new(),
         failures: Default::default(),
     };

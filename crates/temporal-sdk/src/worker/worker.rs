@@ -179,6 +179,8 @@ impl Worker {
             namespace: client.namespace().to_owned(),
             task_queue: task_queue.clone(),
             detect_foreign_wakes: options.detect_foreign_wakes,
+            restrictions: options.restrictions.clone(),
+            broken: Default::default(),
             interceptors: options.workflow_interceptors.clone(),
             failures: options.failures.clone(),
         });

@@ -6,6 +6,7 @@ use crate::workflow::context::Context;
 use crate::workflow::error::Error;
 use crate::workflow::executor::LocalBoxFuture;
 use crate::workflow::failure_policy::FailurePolicy;
+use crate::workflow::guard::Restricted;
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -267,6 +268,10 @@ pub(crate) struct WorkflowEntry {
     pub(crate) queries: HandlerTable<Payload>,
     pub(crate) updates: HandlerTable<Payload>,
     pub(crate) failures: FailurePolicy,
+    /// Whether the guard watches it.
+    pub(crate) sandboxed: bool,
+    /// The classes of calls that the guard lets through.
+    pub(crate) allowed: u8,
 }
 
 impl fmt::Debug for WorkflowEntry {
@@ -287,6 +292,8 @@ pub struct Registration<W> {
     queries: HandlerTable<Payload>,
     updates: HandlerTable<Payload>,
     failures: FailurePolicy,
+    sandboxed: bool,
+    allowed: u8,
     /// The trait of shared handlers that is being told of.
     shared_by: Option<&'static str>,
     shared_twice: Vec<SharedTwice>,
@@ -385,6 +392,8 @@ impl<W: Workflow> Registration<W> {
             queries: HandlerTable::default(),
             updates: HandlerTable::default(),
             failures: FailurePolicy::default(),
+            sandboxed: true,
+            allowed: 0,
             shared_by: None,
             shared_twice: Vec::new(),
             types: PhantomData,
@@ -403,6 +412,8 @@ impl<W: Workflow> Registration<W> {
             queries: registration.queries,
             updates: registration.updates,
             failures: registration.failures,
+            sandboxed: registration.sandboxed,
+            allowed: registration.allowed,
         })
     }
 
@@ -455,6 +466,16 @@ impl<W: Workflow> Registration<W> {
     /// Code that does not fit the history fails the workflow.
     pub fn fail_workflow_on_nondeterminism(&mut self) {
         self.failures.nondeterminism_fails_workflow = true;
+    }
+
+    /// The guard does not watch it.
+    pub fn unsandboxed(&mut self) {
+        self.sandboxed = false;
+    }
+
+    /// The guard lets these calls through.
+    pub fn allow(&mut self, class: Restricted) {
+        self.allowed |= class.bit();
     }
 
     /// How an instance is made without arguments.

@@ -5,6 +5,7 @@ use crate::workflow::context::Context;
 use crate::workflow::definition::{Called, Incoming, Input};
 use crate::workflow::error::{Error, Result};
 use crate::workflow::executor::{LocalBoxFuture, TaskName};
+use crate::workflow::guard;
 use crate::workflow::handlers::{Found, Subject};
 use crate::workflow::interceptor::{Call, Interceptor, Next};
 use crate::workflow::metadata;
@@ -252,7 +253,15 @@ pub(crate) fn query(run: &Run, query: QueryRequest) {
         header,
     } = query;
     let call = Call::new(Context::root(run), name, arguments, header);
-    let result = match answer(run, call) {
+    let (result, broken) = guard::watch(run.restricted(), &run.environment.restrictions, || answer(run, call));
+    let result = match broken {
+        Some(call) => {
+            let message = guard::explain(&run.info.workflow_type, &run.info.workflow_id, &call);
+            Err(ApplicationError::new(message).kind("Restricted").into())
+        }
+        None => result,
+    };
+    let result = match result {
         Ok(payload) => Ok(Some(payload)),
         Err(error) => Err(error.to_failure(&run.environment.converter)),
     };

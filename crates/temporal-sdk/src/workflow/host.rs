@@ -6,13 +6,14 @@ use crate::workflow::borrow;
 use crate::workflow::dispatch;
 use crate::workflow::error::Error;
 use crate::workflow::failure_policy::FailurePolicy;
+use crate::workflow::guard::{self, BrokenRuns, Restrictions};
 use crate::workflow::info::{Info, TaskIdentity};
 use crate::workflow::interceptor::Interceptor;
 use crate::workflow::misuse;
 use crate::workflow::registry::WorkflowRegistry;
 use crate::workflow::run::{Phase, Run, RunState};
 use crate::workflow::start;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::rc::Rc;
 use std::sync::Arc;
 use temporal_client::data::DataConverter;
@@ -40,6 +41,10 @@ pub(crate) struct HostEnvironment {
     pub(crate) task_queue: String,
     /// Whether a wake from outside the run fails the task.
     pub(crate) detect_foreign_wakes: bool,
+    /// Which calls fail the task.
+    pub(crate) restrictions: Restrictions,
+    /// The runs that made such a call.
+    pub(crate) broken: BrokenRuns,
     /// Which errors fail the workflow, and which only its task.
     pub(crate) failures: FailurePolicy,
     /// Code around all workflows, outermost first.
@@ -216,7 +221,11 @@ impl WorkflowHost {
         ));
         self.stage = Stage::Running(Rc::clone(&run));
         let arguments = initialize.arguments;
-        self.in_workflow(&run, |run| start::instantiate(run, &entry, arguments))
+        if let Some(message) = self.environment.broken.find(&run.info.run_id) {
+            return Err(self.failed(&Error::task_failure(message)));
+        }
+        let restricted = run.restricted();
+        self.in_workflow(&run, restricted, |run| start::instantiate(run, &entry, arguments))
     }
 
     fn apply(&mut self, job: Job) -> Result<(), TaskFailure> {
@@ -226,7 +235,9 @@ impl WorkflowHost {
         let run = Rc::clone(run);
         // A query changes nothing, so nothing is to be polled.
         let is_query = matches!(job, Job::Query(_));
-        self.in_workflow(&run, |run| {
+        // What it calls fails the query alone.
+        let restricted = if is_query { 0 } else { run.restricted() };
+        self.in_workflow(&run, restricted, |run| {
             apply(run, job)?;
             if !is_query {
                 run.executor.run_until_blocked();
@@ -239,31 +250,55 @@ impl WorkflowHost {
         Ok(())
     }
 
-    /// Runs workflow code: with its panics caught, its logs in place, and its wakes lawful.
-    fn in_workflow(&mut self, run: &Run, code: impl FnOnce(&Run) -> Result<(), Error>) -> Result<(), TaskFailure> {
+    /// Runs workflow code: with its panics caught, its logs in place, its wakes lawful, and its calls of these classes noted.
+    fn in_workflow(
+        &mut self,
+        run: &Run,
+        restricted: u8,
+        code: impl FnOnce(&Run) -> Result<(), Error>,
+    ) -> Result<(), TaskFailure> {
         let replaying = run.core().is_replaying();
+        let span = if replaying {
+            tracing::Span::none()
+        } else {
+            self.span(run)
+        };
         let guarded = || {
             let _driving = run.executor.drive();
-            watched(|| panic::catch(|| misuse::catch(|| code(run))))
+            watched(|| {
+                guard::watch(restricted, &self.environment.restrictions, || {
+                    panic::catch(|| misuse::catch(|| code(run)))
+                })
+            })
         };
-        let caught = if replaying {
+        let (caught, call) = if replaying {
             tracing::dispatcher::with_default(&tracing::Dispatch::none(), guarded)
         } else {
-            self.span(run).in_scope(guarded)
+            span.in_scope(guarded)
         };
+        let broken = call.map(|call| guard::explain(&run.info.workflow_type, &run.info.workflow_id, &call));
         match caught {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error)) | Err(error)) => run.end_with(Err(error)),
             Err(panic) => {
-                let text = format!("workflow code panicked: {panic}{}", borrow::hint(run, &panic.message));
+                let mut text = format!("workflow code panicked: {panic}{}", borrow::hint(run, &panic.message));
+                if let Some(broken) = &broken {
+                    let _ = write!(text, "\nbefore that: {broken}");
+                }
                 let error = ApplicationError::new(text).kind("Panic");
-                if !run.entry.failures.panic_fails_workflow && !self.environment.failures.panic_fails_workflow {
+                let fails_workflow =
+                    run.entry.failures.panic_fails_workflow || self.environment.failures.panic_fails_workflow;
+                if !fails_workflow || broken.is_some() {
                     return Err(self.failed(&Error::from(error)));
                 }
                 // What panicked cannot be polled again.
                 run.executor.clear();
                 run.end_with(Err(error.into()));
             }
+        }
+        if let Some(message) = broken {
+            self.environment.broken.add(&run.info.run_id, &message);
+            return Err(self.failed(&Error::task_failure(message)));
         }
         if let Some(task) = run.executor.foreign_wake() {
             return Err(self.failed(&Error::task_failure(format!(

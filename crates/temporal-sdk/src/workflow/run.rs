@@ -76,9 +76,9 @@ impl RunState {
     ) -> Self {
         Self {
             environment: Arc::clone(environment),
-            entry,
             core: RefCell::new(core),
-            executor: Executor::new(environment.detect_foreign_wakes),
+            executor: Executor::new(environment.detect_foreign_wakes && entry.sandboxed),
+            entry,
             main: Cell::new(None),
             info,
             random: Random::new(seed),
@@ -104,6 +104,15 @@ impl RunState {
     /// The state machines, to look at.
     pub(crate) fn core(&self) -> Ref<'_, WorkflowRun> {
         self.core.borrow()
+    }
+
+    /// The classes of calls that fail its tasks.
+    pub(crate) fn restricted(&self) -> u8 {
+        if self.entry.sandboxed {
+            self.environment.restrictions.mask() & !self.entry.allowed
+        } else {
+            0
+        }
     }
 
     pub(crate) fn phase(&self) -> Phase {

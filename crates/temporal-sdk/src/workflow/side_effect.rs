@@ -2,6 +2,7 @@
 
 use crate::workflow::context::Context;
 use crate::workflow::error::Error;
+use crate::workflow::guard::unrestricted;
 use crate::workflow::misuse;
 use crate::workflow::run::{Phase, Run};
 use temporal_client::data::{ConversionError, FromPayload, PayloadConverterExt as _, ToPayload};
@@ -46,7 +47,7 @@ impl Context {
     ) -> Result<Payload, ConversionError> {
         let value = {
             let _phase = Making::begin(run);
-            make()
+            unrestricted(make)
         };
         let payload = self.payload_converter().encode(&value)?;
         let _ = run.command("side_effect", |core| core.record_side_effect(seq, payload.clone()));

@@ -104,6 +104,8 @@ impl Server {
             namespace: "default".to_owned(),
             task_queue: "queue".to_owned(),
             detect_foreign_wakes: true,
+            restrictions: Default::default(),
+            broken: Default::default(),
             interceptors,
             failures: FailurePolicy::default(),
         });

@@ -1,0 +1,50 @@
+//! Notices what workflow code calls of the system.
+//!
+//! Use it through `temporal_sdk`: `workflow::Restrictions` says what is refused, and the feature `guard` has calls noticed.
+//!
+//! While workflow code is polled, calls of the C library's functions for the clock, randomness, threads, files, sockets, the
+//! environment and processes are noted, whichever crate makes them. `calls/symbols.rs` stands before those functions,
+//! `calls.rs` keeps what was called, `calls/stack.rs` tells who did. That is so on Linux with the feature `watch`;
+//! elsewhere nothing is noticed.
+//!
+//! It is a crate of its own since a program can have each of its symbols only once: tests of the SDK hold two copies of that.
+
+#[cfg(all(
+    feature = "watch",
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod calls;
+#[cfg(not(all(
+    feature = "watch",
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+#[path = "unwatched.rs"]
+mod calls;
+mod restrictions;
+
+pub use calls::{Watching, lift, watch};
+pub use restrictions::{Restricted, Restrictions};
+
+/// Whether calls are noticed in this program.
+pub const WATCHES: bool = cfg!(all(
+    feature = "watch",
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+));
+
+/// A call that workflow code must not make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The function's name, with what it was about where that is short: `open("/etc/passwd")`.
+    pub what: String,
+    /// What kind of call it is.
+    pub class: Restricted,
+    /// Who called, innermost first: `name at file:line`.
+    pub callers: Vec<String>,
+}
