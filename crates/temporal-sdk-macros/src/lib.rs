@@ -3,6 +3,7 @@
 //! Use them through `temporal_sdk`.
 
 mod activity;
+mod names;
 mod search_attributes;
 mod workflow;
 
@@ -76,7 +77,8 @@ pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `#[workflow(dynamic)]`: takes every workflow type that the worker has no other workflow for, its arguments as
 ///   `RawValues`. `#[signal(dynamic)]`, `#[query(dynamic)]` and `#[update(dynamic)]` take `name: String, arguments: RawValues`.
 /// - `#[workflow(fail_task_on(MyError))]`: errors of these types fail the workflow task, not the workflow.
-///   `#[workflow(fail_workflow_on(panic, nondeterminism))]`: these fail the workflow, not the task.
+///   `#[workflow(fail_workflow_on(OtherError, panic, nondeterminism))]`: these fail the workflow, not the task. Both go before
+///   what the worker says.
 /// - `#[workflow(handlers(Pausable, Approvable))]`: has the handlers of these traits too, which it implements.
 /// - `#[signal(unfinished_policy = abandon)]`, and for updates: no warning when the workflow ends while it runs.
 /// - `#[query(description = "…")]` etc.: shown in the workflow's metadata; by default the first paragraph of the

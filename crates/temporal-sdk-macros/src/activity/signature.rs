@@ -1,5 +1,6 @@
 //! What the macros read out of an activity's attribute and signature.
 
+use crate::names::refuse_reserved;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -41,6 +42,7 @@ impl Options {
             if name.value().is_empty() {
                 return Err(syn::Error::new(name.span(), "an activity's name cannot be empty"));
             }
+            refuse_reserved(&name)?;
             self.name = Some(name);
             Ok(())
         } else if meta.path.is_ident("dynamic") {

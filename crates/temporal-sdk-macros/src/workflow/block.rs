@@ -2,6 +2,7 @@
 
 use super::method::{Method, Role, docs, has_role, take_role};
 use super::options::{HandlerOptions, plain};
+use crate::names::refuse_reserved;
 use std::collections::HashMap;
 use syn::{Attribute, Ident, ImplItem, ImplItemFn, ItemImpl, ItemTrait, TraitItem, Type, Visibility};
 
@@ -209,6 +210,7 @@ impl Reader {
         for handler in &self.handlers {
             let method = &handler.method;
             let name = method.options.name(&method.signature.ident);
+            errors.extend(refuse_reserved(&name).err());
             if seen.insert((method.role.name(), name.value()), ()).is_some() {
                 let (kind, value) = (method.role.name(), name.value());
                 let message = if value.is_empty() {

@@ -1,5 +1,6 @@
 //! Options in attributes.
 
+use crate::names::refuse_reserved;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
@@ -24,6 +25,8 @@ pub(super) struct WorkflowOptions {
     pub(super) dynamic: Option<Span>,
     /// Error types that fail the task.
     pub(super) fail_task_on: Vec<Type>,
+    /// Error types that fail the workflow.
+    pub(super) fail_workflow_on: Vec<Type>,
     pub(super) fail_workflow_on_panic: bool,
     pub(super) fail_workflow_on_nondeterminism: bool,
     /// `handlers` alone: a trait of shared handlers.
@@ -49,7 +52,11 @@ impl WorkflowOptions {
                 options.fail_task_on.extend(types);
                 Ok(())
             } else if meta.path.is_ident("fail_workflow_on") {
-                meta.parse_nested_meta(|meta| options.fail_workflow_on(&meta))
+                let what;
+                syn::parenthesized!(what in meta.input);
+                let types = what.parse_terminated(Type::parse, syn::Token![,])?;
+                types.into_iter().for_each(|what| options.fail_workflow_on(what));
+                Ok(())
             } else if meta.path.is_ident("handlers") && meta.input.peek(syn::token::Paren) {
                 let traits;
                 syn::parenthesized!(traits in meta.input);
@@ -60,7 +67,7 @@ impl WorkflowOptions {
                 options.shares_handlers = Some(meta.path.span());
                 Ok(())
             } else {
-                Err(meta.error("unknown option: `#[workflow]` takes `name = \"…\"` or `dynamic`, `handlers(SharedHandlers)`, `fail_task_on(MyError)` and `fail_workflow_on(panic, nondeterminism)`"))
+                Err(meta.error("unknown option: `#[workflow]` takes `name = \"…\"` or `dynamic`, `handlers(SharedHandlers)`, `fail_task_on(MyError)` and `fail_workflow_on(MyError, panic, nondeterminism)`"))
             }
         });
         syn::parse::Parser::parse2(parser, arguments)?;
@@ -73,15 +80,15 @@ impl WorkflowOptions {
         Ok(options)
     }
 
-    fn fail_workflow_on(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
-        if meta.path.is_ident("panic") {
+    fn fail_workflow_on(&mut self, what: Type) {
+        let is = |name: &str| matches!(&what, Type::Path(path) if path.path.is_ident(name));
+        if is("panic") {
             self.fail_workflow_on_panic = true;
-        } else if meta.path.is_ident("nondeterminism") {
+        } else if is("nondeterminism") {
             self.fail_workflow_on_nondeterminism = true;
         } else {
-            return Err(meta.error("write `panic` or `nondeterminism`: returned errors fail the workflow anyhow"));
+            self.fail_workflow_on.push(what);
         }
-        Ok(())
     }
 
     /// Refuses `handlers` where no trait is.
@@ -105,7 +112,7 @@ impl WorkflowOptions {
 
     /// The statements that tell the registration which errors fail what.
     pub(super) fn failures(&self) -> TokenStream {
-        let types = &self.fail_task_on;
+        let (types, workflow_types) = (&self.fail_task_on, &self.fail_workflow_on);
         let panic = self
             .fail_workflow_on_panic
             .then(|| quote!(__registration.fail_workflow_on_panic();));
@@ -114,6 +121,7 @@ impl WorkflowOptions {
             .then(|| quote!(__registration.fail_workflow_on_nondeterminism();));
         quote! {
             #(__registration.fail_task_on::<#types>();)*
+            #(__registration.fail_workflow_on::<#workflow_types>();)*
             #panic
             #nondeterminism
         }
@@ -200,12 +208,7 @@ pub(super) fn name(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
     if name.value().is_empty() {
         return Err(syn::Error::new(name.span(), "the name cannot be empty"));
     }
-    if name.value().starts_with("__temporal_") {
-        return Err(syn::Error::new(
-            name.span(),
-            "names that begin with `__temporal_` belong to Temporal: choose another",
-        ));
-    }
+    refuse_reserved(&name)?;
     Ok(name)
 }
 

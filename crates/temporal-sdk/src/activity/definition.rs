@@ -156,6 +156,8 @@ type Run = dyn Fn(Context, Vec<Payload>) -> BoxFuture<'static, Result<Payload>> 
 #[derive(Clone)]
 pub struct Definition {
     name: Arc<str>,
+    /// The Rust type of the activity, or the one whose method it is.
+    type_name: &'static str,
     blocking: bool,
     dynamic: bool,
     run: Arc<Run>,
@@ -178,6 +180,7 @@ impl Definition {
         let activity = Arc::new(activity);
         Self {
             name: activity.name().into(),
+            type_name: std::any::type_name::<A>(),
             blocking: activity.is_blocking(),
             dynamic: activity.is_dynamic(),
             run: Arc::new(move |ctx, payloads| {
@@ -198,6 +201,11 @@ impl Definition {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The Rust type behind it, for messages.
+    pub(crate) fn type_name(&self) -> &'static str {
+        self.type_name
     }
 
     /// Whether its code runs on the worker's [`Executor`](super::Executor).
@@ -239,6 +247,7 @@ impl Definition {
     {
         Self {
             name: name.into(),
+            type_name: std::any::type_name::<S>(),
             blocking: false,
             dynamic: false,
             run: Arc::new(move |ctx, payloads| {
@@ -265,6 +274,7 @@ impl Definition {
     {
         Self {
             name: name.into(),
+            type_name: std::any::type_name::<S>(),
             blocking: true,
             dynamic: false,
             run: Arc::new(move |ctx, payloads| {
@@ -293,6 +303,7 @@ impl Definition {
     {
         Self {
             name: name.into(),
+            type_name: std::any::type_name::<S>(),
             blocking: false,
             dynamic: true,
             run: Arc::new(move |ctx, payloads| {
@@ -318,6 +329,7 @@ impl Definition {
     {
         Self {
             name: name.into(),
+            type_name: std::any::type_name::<S>(),
             blocking: true,
             dynamic: true,
             run: Arc::new(move |ctx, payloads| {

@@ -236,9 +236,18 @@ impl WorkerBuilder {
         self
     }
 
-    /// Errors of this type fail the workflow task, which is retried until the code is mended, instead of the workflow.
+    /// Errors of this type fail the workflow task, which is retried until the code is mended, instead of the workflow, or of
+    /// the update whose handler returns it.
     pub fn fail_workflow_task_on<E: std::error::Error + Send + Sync + 'static>(mut self) -> Self {
         self.options.failures.fail_task_on::<E>();
+        self
+    }
+
+    /// Errors of this type fail the workflow, also where they would fail its task: `ConversionError`, which an input or a
+    /// result is that cannot be read, and what is wrapped in [`Error::task_failure`](workflow::Error::task_failure). In an
+    /// update handler they fail the update. What the workflow itself says of a type goes before this.
+    pub fn fail_workflow_on<E: std::error::Error + Send + Sync + 'static>(mut self) -> Self {
+        self.options.failures.fail_workflow_on::<E>();
         self
     }
 

@@ -14,8 +14,20 @@ pub enum BuildError {
     )]
     ActivityTwice(String),
     /// Two activities are dynamic.
-    #[error("two dynamic activities are registered: only one can take the calls that no other activity takes")]
-    TwoDynamicActivities,
+    #[error(
+        "the activities `{first}` and `{second}` are both dynamic: only one can take the calls that no other activity takes; leave one out, or give it a name"
+    )]
+    TwoDynamicActivities {
+        /// The Rust type of the one that was registered first, or whose method it is.
+        first: &'static str,
+        /// The same of the one that was registered after it.
+        second: &'static str,
+    },
+    /// An activity has a name that is Temporal's own.
+    #[error(
+        "the activity \"{0}\" has a name that belongs to Temporal: choose one that does not begin with `__temporal_`"
+    )]
+    ReservedActivityName(String),
     /// A workflow type cannot be registered.
     #[error(transparent)]
     Workflow(#[from] RegisterWorkflowError),

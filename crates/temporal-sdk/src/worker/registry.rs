@@ -14,10 +14,17 @@ pub(super) struct ActivityRegistry {
 impl ActivityRegistry {
     pub(super) fn register(&mut self, definition: Definition) -> Result<(), BuildError> {
         if definition.is_dynamic() {
+            let second = definition.type_name();
             return match self.dynamic.replace(definition) {
                 None => Ok(()),
-                Some(_) => Err(BuildError::TwoDynamicActivities),
+                Some(first) => Err(BuildError::TwoDynamicActivities {
+                    first: first.type_name(),
+                    second,
+                }),
             };
+        }
+        if definition.name().starts_with("__temporal_") {
+            return Err(BuildError::ReservedActivityName(definition.name().to_owned()));
         }
         let name = definition.name().to_owned();
         match self.named.insert(name, definition) {

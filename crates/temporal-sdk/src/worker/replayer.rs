@@ -122,6 +122,12 @@ impl ReplayerBuilder {
         self
     }
 
+    /// Errors of this type fail the workflow, as the worker was told, also where they would fail its task.
+    pub fn fail_workflow_on<E: std::error::Error + Send + Sync + 'static>(mut self) -> Self {
+        self.failures.fail_workflow_on::<E>();
+        self
+    }
+
     /// A panic of workflow code fails the workflow, as the worker was told, instead of the task.
     pub fn fail_workflow_on_panic(mut self) -> Self {
         self.failures.panic_fails_workflow = true;

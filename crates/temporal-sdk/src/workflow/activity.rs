@@ -193,9 +193,13 @@ pub(crate) fn decode_result<O: FromPayload>(
 ) -> O {
     match context.payload_converter().decode(payload.unwrap_or_else(null_payload)) {
         Ok(value) => value,
-        Err(error) => misuse::raise_error(Error::task_failure(format!(
-            "the result of {} cannot be read: {error}",
-            what()
-        ))),
+        Err(error) => {
+            let text = format!(
+                "the result of {} cannot be read: {error}; make the type that {} wants the one that is sent",
+                what(),
+                context.run().described()
+            );
+            misuse::raise_error(Error::unconvertible(text, error))
+        }
     }
 }

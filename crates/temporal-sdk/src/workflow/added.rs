@@ -3,10 +3,12 @@
 use crate::raw_values::RawValues;
 use crate::workflow::context::Context;
 use crate::workflow::definition::{
-    Called, Decode, Dynamic, HandlerOptions, Incoming, Input, Instance, Receivable, UnfinishedPolicy, downcast,
+    Called, Decode, Dynamic, HandlerOptions, Incoming, Input, Instance, Receivable, downcast,
 };
 use crate::workflow::dispatch;
 use crate::workflow::error::{Error, Result};
+use crate::workflow::misuse;
+use crate::workflow::stack_trace;
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -35,6 +37,26 @@ pub(crate) struct AddedHandler<O> {
 }
 
 type Validate = Box<dyn Fn(&Context, &dyn Any) -> Result<()>>;
+
+impl<O> AddedHandler<O> {
+    fn new(decode: Decode, call: impl Fn(&Context, Input) -> Called<O> + 'static) -> Self {
+        Self {
+            options: HandlerOptions::default(),
+            decode,
+            validate: None,
+            call: Box::new(call),
+        }
+    }
+
+    /// The same handler with a look at the input before it. The type is that of what the handler's decoder gives.
+    fn validated<T: 'static>(mut self, validate: impl Fn(&Context, &T) -> Result<()> + 'static) -> Self {
+        self.validate = Some(Box::new(move |context, input| match input.downcast_ref::<T>() {
+            Some(value) => validate(context, value),
+            None => Ok(()),
+        }));
+        self
+    }
+}
 
 impl<O> Handle<O> for AddedHandler<O> {
     fn options(&self) -> &HandlerOptions {
@@ -88,28 +110,8 @@ impl<O> AddedTable<O> {
             .collect()
     }
 
-    fn set(&self, name: Cow<'static, str>, decode: Decode, call: Box<dyn Fn(&Context, Input) -> Called<O>>) {
-        self.set_validated(name, decode, None, call);
-    }
-
-    fn set_validated(
-        &self,
-        name: Cow<'static, str>,
-        decode: Decode,
-        validate: Option<Validate>,
-        call: Box<dyn Fn(&Context, Input) -> Called<O>>,
-    ) {
-        let options = HandlerOptions {
-            name: name.clone(),
-            description: Cow::Borrowed(""),
-            unfinished_policy: UnfinishedPolicy::WarnAndAbandon,
-        };
-        let handler = AddedHandler {
-            options,
-            decode,
-            validate,
-            call,
-        };
+    fn set(&self, name: Cow<'static, str>, mut handler: AddedHandler<O>) {
+        handler.options.name.clone_from(&name);
         let before = self.0.borrow_mut().insert(name, Rc::new(handler));
         drop(before);
     }
@@ -169,7 +171,11 @@ impl Context {
         handler: impl Fn(&Self, T) -> Result<()> + 'static,
     ) {
         let call = move |context: &Self, input| Called::Now(handler(context, downcast::<T>(input)));
-        self.add_signal(name.into(), decode::<One<T>>, Box::new(call));
+        self.add_signal(
+            "on_signal",
+            Some(name.into()),
+            AddedHandler::new(decode::<One<T>>, call),
+        );
     }
 
     /// Handles a signal with a future.
@@ -181,7 +187,11 @@ impl Context {
         F: Future<Output = Result<()>> + 'static,
     {
         let call = move |context: &Self, input| Called::Later(Box::pin(handler(context.clone(), downcast::<T>(input))));
-        self.add_signal(name.into(), decode::<One<T>>, Box::new(call));
+        self.add_signal(
+            "on_signal_async",
+            Some(name.into()),
+            AddedHandler::new(decode::<One<T>>, call),
+        );
     }
 
     /// Handles the signals that no other handler takes.
@@ -190,12 +200,14 @@ impl Context {
             let (name, values) = downcast::<(String, RawValues)>(input);
             Called::Now(handler(context, name, values))
         };
-        self.add_signal(Cow::Borrowed(""), decode::<Dynamic>, Box::new(call));
+        self.add_signal("on_any_signal", None, AddedHandler::new(decode::<Dynamic>, call));
     }
 
-    /// Takes a signal handler away that was added. Signals of this name are kept until somebody handles them.
+    /// Takes a signal handler away that was added. Signals of this name are kept until somebody handles them. The empty name is that of [`on_any_signal`](Self::on_any_signal).
     pub fn remove_signal_handler(&self, name: &str) {
-        self.run().handlers.added_signals.remove(name);
+        if self.run().may_act("remove_signal_handler") {
+            self.run().handlers.added_signals.remove(name);
+        }
     }
 
     /// Answers a query.
@@ -209,7 +221,12 @@ impl Context {
             Called::Now(answer.and_then(|answer| encode(context, &answer)))
         };
         let table = &self.run().handlers.added_queries;
-        table.set(name.into(), decode::<One<T>>, Box::new(call));
+        self.add(
+            "on_query",
+            table,
+            Some(name.into()),
+            AddedHandler::new(decode::<One<T>>, call),
+        );
     }
 
     /// Answers the queries that no other handler takes.
@@ -219,12 +236,14 @@ impl Context {
             Called::Now(handler(context, name, values).and_then(|answer| encode(context, &answer)))
         };
         let table = &self.run().handlers.added_queries;
-        table.set(Cow::Borrowed(""), decode::<Dynamic>, Box::new(call));
+        self.add("on_any_query", table, None, AddedHandler::new(decode::<Dynamic>, call));
     }
 
-    /// Takes a query handler away that was added.
+    /// Takes a query handler away that was added. The empty name is that of [`on_any_query`](Self::on_any_query).
     pub fn remove_query_handler(&self, name: &str) {
-        self.run().handlers.added_queries.remove(name);
+        if self.run().may_act("remove_query_handler") {
+            self.run().handlers.added_queries.remove(name);
+        }
     }
 
     /// Handles an update, after a look at it that may reject it before history knows of it. The look cannot act on the
@@ -248,17 +267,9 @@ impl Context {
     ) where
         F: Future<Output = Result<O>> + 'static,
     {
-        let validate = move |context: &Self, input: &dyn Any| match input.downcast_ref::<T>() {
-            Some(value) => validate(context, value),
-            None => Ok(()),
-        };
-        let call = move |context: &Self, input| {
-            let future = handler(context.clone(), downcast::<T>(input));
-            let context = context.clone();
-            Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
-        };
+        let handler = update(handler).validated::<T>(validate);
         let table = &self.run().handlers.added_updates;
-        table.set_validated(name.into(), decode::<One<T>>, Some(Box::new(validate)), Box::new(call));
+        self.add("on_validated_update", table, Some(name.into()), handler);
     }
 
     /// Handles an update. [`on_validated_update`](Self::on_validated_update) can also reject it.
@@ -269,13 +280,8 @@ impl Context {
     ) where
         F: Future<Output = Result<O>> + 'static,
     {
-        let call = move |context: &Self, input| {
-            let future = handler(context.clone(), downcast::<T>(input));
-            let context = context.clone();
-            Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
-        };
         let table = &self.run().handlers.added_updates;
-        table.set(name.into(), decode::<One<T>>, Box::new(call));
+        self.add("on_update", table, Some(name.into()), update(handler));
     }
 
     /// Handles the updates that no other handler takes.
@@ -283,23 +289,111 @@ impl Context {
     where
         F: Future<Output = Result<O>> + 'static,
     {
-        let call = move |context: &Self, input| {
-            let (name, values) = downcast::<(String, RawValues)>(input);
-            let future = handler(context.clone(), name, values);
-            let context = context.clone();
-            Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
-        };
         let table = &self.run().handlers.added_updates;
-        table.set(Cow::Borrowed(""), decode::<Dynamic>, Box::new(call));
+        self.add("on_any_update", table, None, any_update(handler));
     }
 
-    /// Takes an update handler away that was added.
+    /// Handles the updates that no other handler takes, after a look at them that may reject them: as in
+    /// [`on_validated_update`](Self::on_validated_update), it cannot act on the workflow.
+    ///
+    /// ```
+    /// # use temporal_sdk::workflow;
+    /// # fn example(ctx: &workflow::Context) {
+    /// let check = |_: &workflow::Context, name: &str, _: &workflow::RawValues| match name {
+    ///     "add" | "remove" => workflow::Ok(()),
+    ///     _ => Err(format!("there is nothing to {name}").into()),
+    /// };
+    /// ctx.on_any_validated_update(check, |_, name, values| async move {
+    ///     let line: String = values.get(0)?;
+    ///     workflow::Ok(format!("{name} {line}"))
+    /// });
+    /// # }
+    /// ```
+    pub fn on_any_validated_update<O: ToPayload, F>(
+        &self,
+        validate: impl Fn(&Self, &str, &RawValues) -> Result<()> + 'static,
+        handler: impl Fn(Self, String, RawValues) -> F + 'static,
+    ) where
+        F: Future<Output = Result<O>> + 'static,
+    {
+        let look = move |context: &Self, input: &(String, RawValues)| validate(context, &input.0, &input.1);
+        let handler = any_update(handler).validated::<(String, RawValues)>(look);
+        let table = &self.run().handlers.added_updates;
+        self.add("on_any_validated_update", table, None, handler);
+    }
+
+    /// Takes an update handler away that was added. The empty name is that of [`on_any_update`](Self::on_any_update).
     pub fn remove_update_handler(&self, name: &str) {
-        self.run().handlers.added_updates.remove(name);
+        if self.run().may_act("remove_update_handler") {
+            self.run().handlers.added_updates.remove(name);
+        }
     }
 
-    fn add_signal(&self, name: Cow<'static, str>, decode: Decode, call: Box<dyn Fn(&Self, Input) -> Called<()>>) {
-        self.run().handlers.added_signals.set(name.clone(), decode, call);
-        dispatch::deliver_kept_signals(self.run(), &name);
+    fn add_signal(&self, call: &str, name: Option<Cow<'static, str>>, handler: AddedHandler<()>) {
+        let table = &self.run().handlers.added_signals;
+        if self.add(call, table, name.clone(), handler) {
+            dispatch::deliver_kept_signals(self.run(), &name.unwrap_or_default());
+        }
     }
+
+    /// Adds a handler, under a name or as the dynamic one; `false` when the run has ended.
+    fn add<O>(
+        &self,
+        call: &str,
+        table: &AddedTable<O>,
+        name: Option<Cow<'static, str>>,
+        handler: AddedHandler<O>,
+    ) -> bool {
+        if !self.run().may_act(call) {
+            return false;
+        }
+        if let Some(name) = &name {
+            self.refuse(call, name);
+        }
+        table.set(name.unwrap_or_default(), handler);
+        true
+    }
+
+    /// Raises when a handler cannot have this name.
+    fn refuse(&self, call: &str, name: &str) {
+        let why = match name {
+            "" => {
+                "a name cannot be empty; `on_any_signal`, `on_any_query` and `on_any_update` handle what no other handler takes"
+            }
+            stack_trace::QUERY | stack_trace::ENHANCED_QUERY => "this name belongs to Temporal: choose another",
+            name if name.starts_with("__temporal_") => {
+                "names that begin with `__temporal_` belong to Temporal: choose another"
+            }
+            _ => return,
+        };
+        misuse::raise(&format!(
+            "{call} was called by {} with the name \"{name}\": {why}",
+            self.run().described()
+        ));
+    }
+}
+
+fn update<T: FromPayload, O: ToPayload, F>(handler: impl Fn(Context, T) -> F + 'static) -> AddedHandler<Payload>
+where
+    F: Future<Output = Result<O>> + 'static,
+{
+    AddedHandler::new(decode::<One<T>>, move |context, input| {
+        later(context, handler(context.clone(), downcast::<T>(input)))
+    })
+}
+
+fn any_update<O: ToPayload, F>(handler: impl Fn(Context, String, RawValues) -> F + 'static) -> AddedHandler<Payload>
+where
+    F: Future<Output = Result<O>> + 'static,
+{
+    AddedHandler::new(decode::<Dynamic>, move |context, input| {
+        let (name, values) = downcast::<(String, RawValues)>(input);
+        later(context, handler(context.clone(), name, values))
+    })
+}
+
+/// A handler that goes on, with its result encoded.
+fn later<O: ToPayload>(context: &Context, future: impl Future<Output = Result<O>> + 'static) -> Called<Payload> {
+    let context = context.clone();
+    Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
 }

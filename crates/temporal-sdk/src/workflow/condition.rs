@@ -74,6 +74,7 @@ impl<P: FnMut() -> bool> WaitCondition<P> {
                 scope.update_waiter(registered.scope_member, waker);
                 registered.waker.clone_from(waker);
             }
+            None if !run.may_act("wait_condition") => {}
             None => {
                 self.registered = Some(Registered {
                     condition: run.executor.register_condition(waker.clone(), self.started_at),

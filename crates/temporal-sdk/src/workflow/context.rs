@@ -9,7 +9,6 @@ use crate::workflow::external::{CancelExternalWorkflow, ExternalWorkflowHandle, 
 use crate::workflow::info::Info;
 use crate::workflow::interceptor::OutgoingKind;
 use crate::workflow::local_activity::LocalActivityOptions;
-use crate::workflow::misuse;
 use crate::workflow::operation::{Operation, OperationId};
 use crate::workflow::run::{Phase, Run};
 use crate::workflow::scope::{Scope, ScopeHandle};
@@ -36,7 +35,6 @@ use temporal_protos::api::enums::v1::SuggestContinueAsNewReason;
 use temporal_protos::api::failure::v1::CanceledFailureInfo;
 use temporal_protos::api::failure::v1::Failure as FailureMessage;
 use temporal_protos::api::failure::v1::failure::FailureInfo;
-use temporal_protos::api::sdk::v1::UserMetadata;
 
 /// What workflow code acts through: activities, timers, children, time, randomness, and what the run knows of itself.
 ///
@@ -127,6 +125,7 @@ impl Context {
     where
         A::Params: EncodeParams,
     {
+        let _ = self.run.may_act("start_activity");
         let mut command = options.command;
         let parts = (&mut command.arguments, &mut command.header);
         let name = self.prepare_activity(OutgoingKind::Activity, &activity, input, parts);
@@ -168,6 +167,7 @@ impl Context {
     where
         A::Params: EncodeParams,
     {
+        let _ = self.run.may_act("start_local_activity");
         let mut command = options.command;
         let parts = (&mut command.arguments, &mut command.header);
         let name = self.prepare_activity(OutgoingKind::LocalActivity, &activity, input, parts);
@@ -215,6 +215,8 @@ impl Context {
     where
         <R::Workflow as WorkflowDefinition>::Params: EncodeParams,
     {
+        // Before an id is drawn.
+        let _ = self.run.may_act("start_child_workflow");
         let workflow_type = workflow.name().into_owned();
         let what = || format!("child workflow \"{workflow_type}\"");
         let arguments = self.encode::<<R::Workflow as WorkflowDefinition>::Params>(&input.into_input(), what);
@@ -259,6 +261,7 @@ impl Context {
         name: &str,
         values: &<P as Params>::Values,
     ) -> SignalExternalWorkflow {
+        let _ = self.run.may_act("signal of another workflow");
         let mut command = SignalExternal {
             target,
             name: name.to_owned(),
@@ -582,7 +585,9 @@ impl Context {
 
     /// Sets what user interfaces show as the workflow's current details.
     pub fn set_current_details(&self, details: impl Into<String>) {
-        self.run.details.replace(details.into());
+        if self.run.may_act("set_current_details") {
+            self.run.details.replace(details.into());
+        }
     }
 
     /// What [`set_current_details`](Self::set_current_details) set last.
@@ -702,37 +707,6 @@ impl Context {
 
     pub(crate) fn member(&self, operation: OperationId) -> (Scope, u64) {
         (self.scope.clone(), self.scope.add_operation(operation))
-    }
-
-    pub(crate) fn encode<P: EncodeParams>(&self, values: &P::Values, what: impl FnOnce() -> String) -> Vec<Payload> {
-        match P::encode(values, &**self.payload_converter()) {
-            Ok(payloads) => payloads,
-            Err(error) => misuse::raise_error(Error::task_failure(format!(
-                "the input of {} cannot be sent: {error}",
-                what()
-            ))),
-        }
-    }
-
-    fn encode_memo(&self, memo: &Memo, whose: impl FnOnce() -> String) -> BTreeMap<String, Payload> {
-        match memo.to_message(&**self.payload_converter()) {
-            Ok(message) => message.fields,
-            Err(error) => misuse::raise_error(Error::task_failure(format!(
-                "the memo of {} cannot be sent: {error}",
-                whose()
-            ))),
-        }
-    }
-
-    pub(crate) fn metadata(&self, summary: Option<&String>, details: Option<&String>) -> Option<UserMetadata> {
-        if summary.is_none() && details.is_none() {
-            return None;
-        }
-        let encode = |text: Option<&String>| text.and_then(|text| self.payload_converter().encode(text).ok());
-        Some(UserMetadata {
-            summary: encode(summary),
-            details: encode(details),
-        })
     }
 }
 

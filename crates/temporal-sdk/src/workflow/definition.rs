@@ -163,7 +163,7 @@ pub(crate) struct Incoming<'a> {
 }
 
 pub(crate) type Decode = fn(Incoming<'_>) -> Result<Input, ConversionError>;
-type Construct = Box<dyn Fn(&Context, Incoming<'_>) -> Result<Instance, Error> + Send + Sync>;
+type Construct = Box<dyn Fn(&Context, Incoming<'_>) -> Result<Instance, ConversionError> + Send + Sync>;
 type Run = Box<dyn Fn(Instance, Context, Input) -> LocalBoxFuture<Result<Payload, Error>> + Send + Sync>;
 type Validate = Box<dyn Fn(&Instance, &Context, &dyn Any) -> Result<(), Error> + Send + Sync>;
 type Call<O> = Box<dyn Fn(&Instance, &Context, Input) -> Called<O> + Send + Sync>;
@@ -261,6 +261,8 @@ impl<O> Handle<O> for Handler<O> {
 /// A workflow type, its own type forgotten.
 pub(crate) struct WorkflowEntry {
     pub(crate) name: &'static str,
+    /// The Rust type.
+    pub(crate) type_name: &'static str,
     pub(crate) decode: Decode,
     pub(crate) construct: Construct,
     pub(crate) run: Run,
@@ -405,6 +407,7 @@ impl<W: Workflow> Registration<W> {
         let (construct, (decode, run)) = registration.required();
         Ok(WorkflowEntry {
             name: W::NAME,
+            type_name: std::any::type_name::<W>(),
             decode,
             construct,
             run,
@@ -458,6 +461,11 @@ impl<W: Workflow> Registration<W> {
         self.failures.fail_task_on::<E>();
     }
 
+    /// Errors of this type fail the workflow.
+    pub fn fail_workflow_on<E: std::error::Error + Send + Sync + 'static>(&mut self) {
+        self.failures.fail_workflow_on::<E>();
+    }
+
     /// Panics fail the workflow.
     pub fn fail_workflow_on_panic(&mut self) {
         self.failures.panic_fails_workflow = true;
@@ -486,7 +494,7 @@ impl<W: Workflow> Registration<W> {
     /// How an instance is made of the workflow's arguments.
     pub fn init<P: Receivable>(&mut self, make: fn(&Context, P::Values) -> W) {
         self.construct = Some(Box::new(move |context, incoming| {
-            let values = P::receive(incoming.name, incoming.payloads, incoming.converter).map_err(Error::conversion)?;
+            let values = P::receive(incoming.name, incoming.payloads, incoming.converter)?;
             Ok(Rc::new(make(context, values)))
         }));
     }

@@ -45,22 +45,26 @@ impl Context {
             .unwrap_or(0);
         if version < lowest {
             misuse::raise(&format!(
-                "the run took version {version} of \"{id}\", but the code has only {lowest} to {highest}: bring that version back, or reset or end the run"
+                "{} took version {version} of \"{id}\", but the code has only {lowest} to {highest}: bring that version back, or reset or end the run",
+                self.run().described()
             ));
         }
         version
     }
 
-    /// The run's own random numbers, the same in every replay: a `rand::Rng`.
+    /// The run's own random numbers, the same in every replay: a `rand::Rng`. Like the UUIDs they are refused to code that may
+    /// only look, such as queries.
     #[must_use]
     pub fn random(&self) -> Random {
-        self.run().random.clone()
+        let _ = self.run().may_act("random");
+        Random::of(self.run())
     }
 
     /// A random UUID of the run's own, the same in every replay.
     #[must_use]
     pub fn uuid4(&self) -> uuid::Uuid {
         let mut bytes = [0; 16];
+        let _ = self.run().may_act("uuid4");
         self.run().random.fill(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
@@ -69,6 +73,7 @@ impl Context {
     #[must_use]
     pub fn uuid7(&self) -> uuid::Uuid {
         let mut bytes = [0; 10];
+        let _ = self.run().may_act("uuid7");
         self.run().random.fill(&mut bytes);
         let millis = u64::try_from(self.run().core().now().as_millis()).unwrap_or(u64::MAX);
         uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()

@@ -1,5 +1,6 @@
 //! Signals, queries and updates, from their arrival to their handlers.
 
+use crate::panic;
 use crate::workflow::borrow;
 use crate::workflow::context::Context;
 use crate::workflow::definition::{Called, Incoming, Input};
@@ -70,7 +71,7 @@ pub(crate) fn signal(run: &Run, signal: SignalReceived) {
 /// decide: the run method is still to clean up.
 fn signal_failed(run: &Run, name: &str, error: Error) {
     if !(error.is_cancelled() && run.root.is_cancelled()) {
-        run.end_with(Err(from_handler("signal", name, error)));
+        run.end_with(Err(from_handler(run, HandlerKind::Signal, name, error)));
     }
 }
 
@@ -200,12 +201,14 @@ fn decode_update(run: &Run, found: &Found<'_, Payload>, call: &Call) -> Result<I
 }
 
 fn validate(run: &Run, found: &Found<'_, Payload>, subject: &Subject, call: &Call, input: &Input) -> Result<()> {
-    in_phase(run, Phase::Validator, || {
+    let what = || format!("the validator of update \"{}\"", call.name());
+    let result = read_only(run, Phase::Validator, what, || {
         for interceptor in &run.environment.interceptors {
             interceptor.validate_update(call)?;
         }
         found.handler().validate(&subject.instance, call.context(), &**input)
-    })?
+    });
+    result.map_err(|error| from_handler(run, HandlerKind::Validator, call.name(), error))
 }
 
 fn intercepted_update(run: &Run, call: Call) -> LocalBoxFuture<Result<Payload>> {
@@ -233,7 +236,7 @@ fn complete_update(run: &Run, protocol_id: &str, name: &str, result: Result<Payl
     let result = match result {
         Ok(payload) => Ok(Some(payload)),
         Err(error) => {
-            let error = from_handler("update", name, error);
+            let error = run.judged(from_handler(run, HandlerKind::Update, name, error));
             if error.is_task_failure() {
                 return Err(error);
             }
@@ -281,7 +284,9 @@ fn answer(run: &Run, mut call: Call) -> Result<Payload> {
     if call.name() == stack_trace::ENHANCED_QUERY {
         return Ok(stack_trace::enhanced(run));
     }
-    in_phase(run, Phase::Query, || {
+    let called = call.name().to_owned();
+    let what = || format!("query \"{called}\"");
+    let result = read_only(run, Phase::Query, what, || {
         for interceptor in &run.environment.interceptors {
             interceptor.query(&mut call)?;
         }
@@ -300,29 +305,30 @@ fn answer(run: &Run, mut call: Call) -> Result<Payload> {
             .handler()
             .decode(incoming(run, &name, call.into_arguments()))
             .map_err(|error| unreadable("query", &name, &error))?;
-        // A panic of a query is the caller's to know: the workflow's state is as it was.
-        let call = || misuse::catch(|| found.handler().call(&subject.instance, &context, input));
-        let called = crate::panic::catch(|| run.handlers.call(|| format!("query \"{name}\""), call));
-        match called {
-            Ok(Ok(Called::Now(result))) => result,
-            Ok(Ok(Called::Later(_))) => Err(ApplicationError::new("a query cannot wait").into()),
-            Ok(Err(error)) => Err(error),
-            Err(panic) => {
-                let text = format!("{panic}{}", borrow::hint(run, &panic.message));
-                run.handlers.calling.take();
-                Err(ApplicationError::new(text).kind("Panic").into())
-            }
+        match found.handler().call(&subject.instance, &context, input) {
+            Called::Now(result) => result,
+            Called::Later(_) => Err(ApplicationError::new("a query cannot wait").into()),
         }
-    })?
+    });
+    result.map_err(|error| from_handler(run, HandlerKind::Query, &called, error))
 }
 
-/// Runs code that may only look. What it raises is its error.
-fn in_phase<T>(run: &Run, phase: Phase, code: impl FnOnce() -> T) -> Result<T> {
-    let before = run.phase();
-    run.set_phase(phase);
-    let result = misuse::catch(code);
-    run.set_phase(before);
-    result
+/// Runs code that may only look. What it raises is its error, and so is its panic: whoever called is to know, and the
+/// workflow's state is as it was.
+fn read_only<T>(run: &Run, phase: Phase, what: impl FnOnce() -> String, code: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _phase = run.in_phase(phase);
+    match panic::catch(|| misuse::catch(|| run.handlers.call(what, code))) {
+        Ok(Ok(result)) => result,
+        Ok(Err(raised)) => {
+            run.handlers.calling.take();
+            Err(raised)
+        }
+        Err(panic) => {
+            let text = format!("{panic}{}", borrow::hint(run, &panic.message));
+            run.handlers.calling.take();
+            Err(ApplicationError::new(text).kind("Panic").into())
+        }
+    }
 }
 
 fn incoming<'a>(run: &'a Run, name: &'a str, payloads: Vec<Payload>) -> Incoming<'a> {
@@ -333,15 +339,40 @@ fn incoming<'a>(run: &'a Run, name: &'a str, payloads: Vec<Payload>) -> Incoming
     }
 }
 
-/// A handler cannot continue the workflow as new.
-fn from_handler(kind: &str, name: &str, error: Error) -> Error {
-    if error.is_continue_as_new() {
-        return Error::task_failure(format!(
-            "the handler of {kind} \"{name}\" returned continue_as_new: only the run method can; set a flag in the handler and return it from there"
-        ));
-    }
-    error
+/// What returns an error to [`from_handler`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HandlerKind {
+    Signal,
+    Query,
+    Update,
+    Validator,
 }
+
+/// A handler cannot continue the workflow as new.
+fn from_handler(run: &Run, kind: HandlerKind, name: &str, error: Error) -> Error {
+    if !error.is_continue_as_new() {
+        return error;
+    }
+    let (what, remedy) = match kind {
+        HandlerKind::Signal => ("the handler of signal", IN_HANDLER),
+        HandlerKind::Update => ("the handler of update", IN_HANDLER),
+        HandlerKind::Validator => (
+            "the validator of update",
+            "and a validator may only read state; set a flag in the update's handler and return it from there",
+        ),
+        HandlerKind::Query => (
+            "the handler of query",
+            "and a query may only read state; set a flag in a signal or an update and return it from there",
+        ),
+    };
+    let text = format!(
+        "{what} \"{name}\" of {} returned continue_as_new: only the run method can, {remedy}",
+        run.described()
+    );
+    Error::task_failure(text)
+}
+
+const IN_HANDLER: &str = "so set a flag in the handler and return it from there";
 
 fn unknown(kind: &str, name: &str, subject: &Subject, known: &str) -> Error {
     let known = if known.is_empty() { "none" } else { known };

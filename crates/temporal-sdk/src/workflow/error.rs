@@ -81,6 +81,11 @@ impl Error {
         Self::task_failure(error)
     }
 
+    /// Like [`conversion`](Self::conversion), with a text that says all of it.
+    pub(crate) fn unconvertible(text: String, error: ConversionError) -> Self {
+        Self::task_failure(Unconvertible { text, error })
+    }
+
     pub(crate) fn continue_as_new(command: ContinueAsNewCommand) -> Self {
         Self(Box::new(Kind::ContinueAsNew(Box::new(command))))
     }
@@ -114,7 +119,11 @@ impl Error {
                 let failure: &(dyn StdError + 'static) = failure;
                 failure.downcast_ref().or_else(|| self.as_error()?.downcast_ref())
             }
-            Kind::Other(..) | Kind::ContinueAsNew(_) | Kind::TaskFailure(_) => self.as_error()?.downcast_ref(),
+            Kind::Other(error, _) | Kind::TaskFailure(error) => error.downcast_ref().or_else(|| {
+                let conversion: &(dyn StdError + 'static) = &error.downcast_ref::<Unconvertible>()?.error;
+                conversion.downcast_ref()
+            }),
+            Kind::ContinueAsNew(_) => None,
         }
     }
 
@@ -154,6 +163,19 @@ impl Error {
         }
     }
 
+    /// The same error, failing the workflow. The type name is that of an error that has none of its own.
+    pub(crate) fn into_workflow_failure(self, type_name: &'static str) -> Self {
+        match *self.0 {
+            Kind::TaskFailure(error) => match failure_of(&*error) {
+                Some(failure) => Self(Box::new(Kind::Failure(failure))),
+                None => Self(Box::new(Kind::Other(error, type_name))),
+            },
+            kind @ (Kind::Failure(_) | Kind::Other(..) | Kind::Anyhow(_) | Kind::ContinueAsNew(_)) => {
+                Self(Box::new(kind))
+            }
+        }
+    }
+
     /// Takes the command out of a continue-as-new.
     pub(crate) fn into_continue_as_new(self) -> std::result::Result<ContinueAsNewCommand, Self> {
         match *self.0 {
@@ -176,6 +198,26 @@ impl Error {
                 None,
             ),
         }
+    }
+}
+
+/// A value that does not convert, and which one it was.
+#[derive(Debug)]
+struct Unconvertible {
+    /// With the error in it.
+    text: String,
+    error: ConversionError,
+}
+
+impl fmt::Display for Unconvertible {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl StdError for Unconvertible {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
     }
 }
 

@@ -1,6 +1,6 @@
 //! One run of a workflow on a worker's thread: the core's state machines with the workflow's code on top.
 
-use crate::panic;
+use crate::panic::{self, Panic};
 use crate::worker::watchdog::watched;
 use crate::workflow::borrow;
 use crate::workflow::dispatch;
@@ -24,7 +24,6 @@ use temporal_core::{
 };
 use temporal_protos::api::command::v1::command::Attributes;
 use temporal_protos::api::command::v1::{Command, FailWorkflowExecutionCommandAttributes};
-use temporal_protos::api::common::v1::Payload;
 use temporal_protos::api::enums::v1::{CommandType, WorkflowTaskFailedCause};
 use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::history::v1::HistoryEvent;
@@ -225,7 +224,9 @@ impl WorkflowHost {
             return Err(self.failed(&Error::task_failure(message)));
         }
         let restricted = run.restricted();
-        self.in_workflow(&run, restricted, |run| start::instantiate(run, &entry, arguments))
+        self.in_workflow(&run, restricted, |run| start::instantiate(run, &entry, arguments))?;
+        self.close_if_said(&run);
+        Ok(())
     }
 
     fn apply(&mut self, job: Job) -> Result<(), TaskFailure> {
@@ -244,9 +245,7 @@ impl WorkflowHost {
             }
             Ok(())
         })?;
-        if let Some(outcome) = run.take_outcome() {
-            self.close(&run, outcome);
-        }
+        self.close_if_said(&run);
         Ok(())
     }
 
@@ -265,48 +264,38 @@ impl WorkflowHost {
         };
         let guarded = || {
             let _driving = run.executor.drive();
-            watched(|| {
+            let (caught, call) = watched(|| {
                 guard::watch(restricted, &self.environment.restrictions, || {
                     panic::catch(|| misuse::catch(|| code(run)))
                 })
-            })
+            });
+            let mut broken = call.map(|call| guard::explain(&run.info.workflow_type, &run.info.workflow_id, &call));
+            match caught {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => run.end_with(Err(error)),
+                Ok(Err(raised)) => unwound(run, raised),
+                Err(panic) => panicked(run, &panic, broken.take()),
+            }
+            broken
         };
-        let (caught, call) = if replaying {
+        let broken = if replaying {
             tracing::dispatcher::with_default(&tracing::Dispatch::none(), guarded)
         } else {
             span.in_scope(guarded)
         };
-        let broken = call.map(|call| guard::explain(&run.info.workflow_type, &run.info.workflow_id, &call));
-        match caught {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error)) | Err(error)) => run.end_with(Err(error)),
-            Err(panic) => {
-                let mut text = format!("workflow code panicked: {panic}{}", borrow::hint(run, &panic.message));
-                if let Some(broken) = &broken {
-                    let _ = write!(text, "\nbefore that: {broken}");
-                }
-                let error = ApplicationError::new(text).kind("Panic");
-                let fails_workflow =
-                    run.entry.failures.panic_fails_workflow || self.environment.failures.panic_fails_workflow;
-                if !fails_workflow || broken.is_some() {
-                    return Err(self.failed(&Error::from(error)));
-                }
-                // What panicked cannot be polled again.
-                run.executor.clear();
-                run.end_with(Err(error.into()));
-            }
-        }
         if let Some(message) = broken {
             self.environment.broken.add(&run.info.run_id, &message);
             return Err(self.failed(&Error::task_failure(message)));
         }
-        if let Some(task) = run.executor.foreign_wake() {
+        // A fault of the code itself goes before what it led to.
+        let failure = run.take_task_failure();
+        if let (None, Some(task)) = (&failure, run.executor.foreign_wake()) {
             return Err(self.failed(&Error::task_failure(format!(
                 "[TMPRL1100] {task} of workflow \"{}\" was woken by something outside the workflow: a future of tokio, of another runtime, or of another thread was awaited in it; use the futures of workflow::Context, and activities for the rest",
                 run.info.workflow_type
             ))));
         }
-        match run.take_task_failure() {
+        match failure {
             Some(error) => Err(self.failed(&error)),
             None => Ok(()),
         }
@@ -348,8 +337,10 @@ impl WorkflowHost {
         }
     }
 
-    /// Closes the workflow. Its code lives on until the task is done: what of it is still at work in this task may answer.
-    fn close(&self, run: &Run, outcome: Result<Payload, Error>) {
+    /// Closes the workflow, once its code has said how. The code lives on until the task is done: what of it is still at work
+    /// in this task may answer.
+    fn close_if_said(&self, run: &Run) {
+        let Some(outcome) = run.take_outcome() else { return };
         let mut core = run.core.borrow_mut();
         match outcome {
             Ok(payload) => core.complete(Some(payload)),
@@ -478,11 +469,48 @@ fn child_started(run: &Run, seq: ChildSeq, start: ChildStart) {
     run.child_starts.resolve(seq.0, start);
 }
 
+/// A poll of the workflow's code panicked, maybe after it had called what it may not.
+fn panicked(run: &Run, panic: &Panic, broken: Option<String>) {
+    let mut text = format!("workflow code panicked: {panic}{}", borrow::hint(run, &panic.message));
+    run.handlers.calling.take();
+    let fails_workflow = run.entry.failures.panic_fails_workflow || run.environment.failures.panic_fails_workflow;
+    let fails_workflow = fails_workflow && broken.is_none();
+    if let Some(broken) = broken {
+        let _ = write!(text, "\nbefore that: {broken}");
+    }
+    let error = Error::from(ApplicationError::new(text).kind("Panic"));
+    if fails_workflow {
+        unwound(run, error);
+    } else {
+        run.end_with(Err(error.into_task_failure()));
+    }
+}
+
+/// A poll of the workflow's code was left in its midst by this error.
+fn unwound(run: &Run, error: Error) {
+    let error = run.judged(error);
+    if !error.is_task_failure() {
+        // It cannot be polled again, and what it leaves behind cancels nothing before the workflow fails.
+        let _ending = run.in_phase(Phase::Ended);
+        dropping(run, |run| run.executor.clear());
+    }
+    run.end_with(Err(error));
+}
+
 /// Drops the workflow's code, which may do anything in its drops but emit.
 fn drop_code(run: &Run) {
     let _driving = run.executor.drive();
-    if let Err(panic) = panic::catch(|| misuse::catch(|| run.end())) {
-        tracing::error!(%panic, "workflow code panicked while it was dropped");
+    dropping(run, |run| run.end());
+}
+
+/// Drops code of the workflow, again until no drop panics: what panicked is gone by then.
+fn dropping(run: &Run, code: impl Fn(&Run)) {
+    loop {
+        match panic::catch(|| misuse::catch(|| code(run))) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::error!(%error, "workflow code did what it may not while it was dropped"),
+            Err(panic) => tracing::error!(%panic, "workflow code panicked while it was dropped"),
+        }
     }
 }
 

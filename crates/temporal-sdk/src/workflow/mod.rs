@@ -84,6 +84,7 @@ mod misuse;
 mod nexus;
 mod operation;
 mod options;
+mod outgoing;
 mod random;
 pub(crate) mod registry;
 mod run;

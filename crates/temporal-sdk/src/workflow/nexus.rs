@@ -287,6 +287,7 @@ impl Context {
         input: impl Into<I>,
         options: NexusOperationOptions,
     ) -> StartNexusOperation<O> {
+        let _ = self.run().may_act("start_nexus_operation");
         let name = format!("{operation:?}");
         let mut arguments = self.encode::<One<I>>(&input.into(), || format!("Nexus operation {name}"));
         let mut command = options.command;

@@ -21,8 +21,15 @@ pub enum RegisterWorkflowError {
     )]
     Twice(String),
     /// There is a dynamic workflow already.
-    #[error("two dynamic workflows are registered: only one can take the workflow types that no other takes")]
-    TwoDynamic,
+    #[error(
+        "the workflows `{first}` and `{second}` are both dynamic: only one can take the workflow types that no other takes; leave one out, or give it a name"
+    )]
+    TwoDynamic {
+        /// The type that was registered first.
+        first: &'static str,
+        /// The type that was registered after it.
+        second: &'static str,
+    },
     /// Two traits of shared handlers give it the same handler.
     #[error(
         "the workflow type \"{workflow}\" gets the {handler} from `{first}` and from `{second}`: give one of them another name, or write it in the workflow's own `impl` block, which goes before both"
@@ -50,8 +57,11 @@ impl WorkflowRegistry {
         })?;
         let entry = Arc::new(entry);
         if W::DYNAMIC {
-            if self.dynamic.is_some() {
-                return Err(RegisterWorkflowError::TwoDynamic);
+            if let Some(dynamic) = &self.dynamic {
+                return Err(RegisterWorkflowError::TwoDynamic {
+                    first: dynamic.type_name,
+                    second: std::any::type_name::<W>(),
+                });
             }
             self.dynamic = Some(entry);
             return Ok(());

@@ -9,7 +9,7 @@ use crate::workflow::info::Info;
 use crate::workflow::local_activity::LocalActivities;
 use crate::workflow::misuse;
 use crate::workflow::operation::{OperationId, Table};
-use crate::workflow::random::Random;
+use crate::workflow::random::Stream;
 use crate::workflow::scope::Scope;
 use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
@@ -30,7 +30,7 @@ pub(crate) struct RunState {
     /// The run method's task, until it is first polled.
     pub(crate) main: Cell<Option<TaskId>>,
     pub(crate) info: Info,
-    pub(crate) random: Random,
+    pub(crate) random: Stream,
     /// The scope that the workflow's own cancellation reaches.
     pub(crate) root: Scope,
     pub(crate) handlers: Handlers,
@@ -66,6 +66,18 @@ pub(crate) enum Phase {
     Ended,
 }
 
+/// While this lives, the run is in another phase.
+pub(crate) struct InPhase<'a> {
+    run: &'a RunState,
+    before: Phase,
+}
+
+impl Drop for InPhase<'_> {
+    fn drop(&mut self) {
+        self.run.phase.set(self.before);
+    }
+}
+
 impl RunState {
     pub(crate) fn new(
         environment: &Arc<HostEnvironment>,
@@ -81,7 +93,7 @@ impl RunState {
             entry,
             main: Cell::new(None),
             info,
-            random: Random::new(seed),
+            random: Stream::new(seed),
             root: Scope::detached(),
             handlers: Handlers::default(),
             details: RefCell::default(),
@@ -119,33 +131,60 @@ impl RunState {
         self.phase.get()
     }
 
-    pub(crate) fn set_phase(&self, phase: Phase) {
-        self.phase.set(phase);
+    /// Runs what follows in this phase, until the answer is dropped.
+    pub(crate) fn in_phase(&self, phase: Phase) -> InPhase<'_> {
+        InPhase {
+            run: self,
+            before: self.phase.replace(phase),
+        }
     }
 
     /// Hands a command to the state machines. `None` when the run has ended: then nothing is emitted.
     ///
     /// `call` names what workflow code called, for the message when it may not.
     pub(crate) fn command<T>(&self, call: &str, command: impl FnOnce(&mut WorkflowRun) -> T) -> Option<T> {
+        self.may_act(call).then(|| command(&mut self.core.borrow_mut()))
+    }
+
+    /// Whether the call may change something of the run; `false` in a run that has ended. Raises in code that may only look.
+    ///
+    /// Whatever workflow code calls to act asks this before anything is changed.
+    #[must_use]
+    pub(crate) fn may_act(&self, call: &str) -> bool {
         match self.phase.get() {
-            Phase::Open => Some(command(&mut self.core.borrow_mut())),
+            Phase::Open => true,
             Phase::Ended => {
                 self.called_after_the_end(call);
-                None
+                false
             }
             Phase::Query => misuse::raise(&format!(
-                "{call} was called while workflow {} (id {}) answered a query: a query may only read state; do it in a signal or an update",
-                self.info.workflow_type, self.info.workflow_id,
+                "{call} was called while {} answered a query: a query may only read state; do it in a signal or an update",
+                self.described(),
             )),
             Phase::SideEffect => misuse::raise(&format!(
-                "{call} was called in a side effect of workflow {} (id {}): its closure only makes a value; do it before or after",
-                self.info.workflow_type, self.info.workflow_id,
+                "{call} was called in a side effect of {}: its closure only makes a value; do it before or after",
+                self.described(),
             )),
             Phase::Validator => misuse::raise(&format!(
-                "{call} was called while workflow {} (id {}) validated an update: a validator may only read state; do it in the update's handler",
-                self.info.workflow_type, self.info.workflow_id,
+                "{call} was called while {} validated an update: a validator may only read state; do it in the update's handler",
+                self.described(),
             )),
         }
+    }
+
+    /// Whether what a dropped handle stood for may go with it. Raises in code that may only look; what unwinds leaves it be.
+    fn may_drop(&self) -> bool {
+        match self.phase.get() {
+            Phase::Open | Phase::Ended => true,
+            Phase::Query | Phase::Validator | Phase::SideEffect => {
+                !std::thread::panicking() && self.may_act("cancellation by dropping a handle")
+            }
+        }
+    }
+
+    /// The workflow, for messages.
+    pub(crate) fn described(&self) -> String {
+        format!("workflow {} (id {})", self.info.workflow_type, self.info.workflow_id)
     }
 
     /// Code that is dropped with its run may call what it likes: nothing happens. Other code has no business here.
@@ -165,7 +204,7 @@ impl RunState {
 
     /// The workflow is to end so. What was said first holds, but a failure of the task is never lost.
     pub(crate) fn end_with(&self, outcome: Result<Payload, Error>) {
-        let outcome = outcome.map_err(|error| self.entry.failures.apply(&self.environment.failures, error));
+        let outcome = outcome.map_err(|error| self.judged(error));
         if let Err(error) = &outcome
             && error.is_task_failure()
         {
@@ -175,6 +214,11 @@ impl RunState {
         if !self.closed.get() {
             self.outcome.borrow_mut().get_or_insert_with(|| Box::new(outcome));
         }
+    }
+
+    /// The error as the policies of workflow and worker see it.
+    pub(crate) fn judged(&self, error: Error) -> Error {
+        self.entry.failures.apply(&self.environment.failures, error)
     }
 
     /// Why the task fails, if it does.
@@ -223,9 +267,19 @@ impl RunState {
 
     /// Cancels an operation that nobody waits for any more.
     pub(crate) fn drop_operation(&self, operation: OperationId) {
+        if !self.may_drop() {
+            return;
+        }
         self.forget(operation);
         if self.phase.get() == Phase::Open {
             self.command_cancellation(operation, "");
+        }
+    }
+
+    /// Ends a task that nobody waits for any more.
+    pub(crate) fn drop_task(&self, task: TaskId) {
+        if self.may_drop() {
+            self.executor.abort(task);
         }
     }
 

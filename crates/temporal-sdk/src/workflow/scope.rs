@@ -167,7 +167,9 @@ impl ScopeHandle {
 
     /// Like [`cancel`](Self::cancel), with a reason that [`Context::cancellation_reason`](crate::workflow::Context::cancellation_reason) tells.
     pub fn cancel_with_reason(&self, reason: &str) {
-        if let Some(run) = self.run.upgrade() {
+        if let Some(run) = self.run.upgrade()
+            && run.may_act("cancel of a scope")
+        {
             self.scope.cancel(&run, reason);
         }
     }

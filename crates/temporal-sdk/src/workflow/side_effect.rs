@@ -32,10 +32,13 @@ impl Context {
         let value = recorded.map_or_else(|| self.make(run, seq, make), Ok);
         match value.and_then(|payload| self.payload_converter().decode(payload)) {
             Ok(value) => value,
-            Err(error) => misuse::raise_error(Error::task_failure(format!(
-                "the value of a side effect of workflow {} cannot be recorded and read back: {error}",
-                self.info().workflow_type
-            ))),
+            Err(error) => {
+                let text = format!(
+                    "the value of a side effect of {} cannot be recorded and read back: {error}",
+                    run.described()
+                );
+                misuse::raise_error(Error::unconvertible(text, error))
+            }
         }
     }
 
@@ -46,33 +49,12 @@ impl Context {
         make: impl FnOnce() -> T,
     ) -> Result<Payload, ConversionError> {
         let value = {
-            let _phase = Making::begin(run);
+            // What made values while the run goes away keeps to the phase of that.
+            let _phase = (run.phase() == Phase::Open).then(|| run.in_phase(Phase::SideEffect));
             unrestricted(make)
         };
         let payload = self.payload_converter().encode(&value)?;
         let _ = run.command("side_effect", |core| core.record_side_effect(seq, payload.clone()));
         Ok(payload)
-    }
-}
-
-/// The phase in which the value is made, until it is dropped.
-struct Making<'a> {
-    run: &'a Run,
-    before: Phase,
-}
-
-impl<'a> Making<'a> {
-    fn begin(run: &'a Run) -> Self {
-        let before = run.phase();
-        if before == Phase::Open {
-            run.set_phase(Phase::SideEffect);
-        }
-        Self { run, before }
-    }
-}
-
-impl Drop for Making<'_> {
-    fn drop(&mut self) {
-        self.run.set_phase(self.before);
     }
 }

@@ -28,6 +28,9 @@ impl<T: 'static> JoinHandle<T> {
         future: impl Future<Output = T> + 'static,
     ) -> Self {
         let slot = Slot::pending();
+        if !run.may_act("spawn") {
+            return Self { slot, task: None };
+        }
         let filled = Rc::clone(&slot);
         let task = async move { filled.fill(future.await) };
         let id = run.executor.spawn(TaskName::Spawned(location), Box::pin(task));
@@ -69,7 +72,7 @@ impl<T> Drop for JoinHandle<T> {
         if let Some((run, id)) = self.task.take()
             && self.slot.is_pending()
         {
-            run.executor.abort(id);
+            run.drop_task(id);
         }
     }
 }

@@ -8,12 +8,14 @@ use crate::workflow::interceptor::{Call, Interceptor, Next};
 use crate::workflow::run::Run;
 use std::rc::Rc;
 use std::sync::Arc;
+use temporal_client::data::ConversionError;
 use temporal_protos::api::common::v1::Payload;
 
 /// Makes the instance, and the run method's task, which is not polled yet.
 pub(crate) fn instantiate(run: &Run, entry: &Arc<WorkflowEntry>, arguments: Vec<Payload>) -> Result<(), Error> {
     let context = Context::root(run);
-    let instance = (entry.construct)(&context, incoming(run, arguments.clone()))?;
+    let instance = (entry.construct)(&context, incoming(run, arguments.clone()));
+    let instance = instance.map_err(|error| unreadable(run, error))?;
     run.handlers.set_subject(entry, Rc::clone(&instance));
     let main = if run.environment.interceptors.is_empty() {
         main(run, entry, instance, context, arguments)?
@@ -42,13 +44,16 @@ fn main(
     context: Context,
     payloads: Vec<Payload>,
 ) -> Result<LocalBoxFuture<Result<Payload, Error>>, Error> {
-    let input = (entry.decode)(incoming(run, payloads)).map_err(|error| {
-        Error::task_failure(format!(
-            "the input of workflow \"{}\" cannot be read: {error}",
-            run.info.workflow_type
-        ))
-    })?;
+    let input = (entry.decode)(incoming(run, payloads)).map_err(|error| unreadable(run, error))?;
     Ok((entry.run)(instance, context, input))
+}
+
+fn unreadable(run: &Run, error: ConversionError) -> Error {
+    let text = format!(
+        "the input of {} cannot be read: {error}; give its run method the parameters that its starters send",
+        run.described()
+    );
+    Error::unconvertible(text, error)
 }
 
 /// The run method's future with the interceptors around it.

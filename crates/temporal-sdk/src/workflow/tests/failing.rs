@@ -2,6 +2,7 @@
 
 use crate::worker::{ReplayError, Replayer, ReplayerBuilder};
 use crate::workflow;
+use crate::workflow::failure_policy::FailurePolicy;
 use crate::workflow::tests::server::{Server, failure, payload};
 use crate::workflow::{ActivityOptions, ApplicationError, Context, activity_named};
 use std::cell::Cell;
@@ -120,7 +121,25 @@ impl Failing {
         match how.as_str() {
             "panic" => panic!("in an update"),
             "task" => Err(workflow::Error::task_failure("mend the update")),
+            "again" => Err(ctx.continue_as_new(())),
             _ => Err(ApplicationError::new("refused").into()),
+        }
+    }
+
+    #[query]
+    fn renews(&self, ctx: &Context) -> workflow::Result<u32> {
+        Err(ctx.continue_as_new(()))
+    }
+
+    #[update]
+    fn judged(&self, _how: String) {}
+
+    #[validator(judged)]
+    fn judge(&self, ctx: &Context, how: &str) -> workflow::Result<()> {
+        match how {
+            "panic" => panic!("not this one"),
+            "again" => Err(ctx.continue_as_new(())),
+            _ => Ok(()),
         }
     }
 
@@ -198,6 +217,8 @@ fn a_task_failure_or_panic_fails_the_task() {
         message.starts_with("workflow code panicked: not yet written (at crates/temporal-sdk/src/"),
         "{message}"
     );
+    let failure = start("panic").try_task().unwrap_err().failure;
+    assert_eq!(kind(&failure), "Panic");
     let mut server = start("wrong result");
     server.task();
     server.complete_activity("1", &"text");
@@ -253,11 +274,51 @@ fn a_signal_handlers_error_fails_the_workflow() {
     assert_eq!(server.task().summary(), ["fail: later"]);
     let mut server = start("wait");
     server.signal("again", &());
-    let message = server.failing_task();
-    assert!(
-        message.contains("the handler of signal \"again\" returned continue_as_new"),
-        "{message}"
+    assert_eq!(
+        server.failing_task(),
+        "the handler of signal \"again\" of workflow Failing (id workflow) returned continue_as_new: only the run method can, so set a flag in the handler and return it from there"
     );
+}
+
+#[test]
+fn continue_as_new_from_another_handler_is_refused_with_the_remedy() {
+    let mut server = start("wait");
+    server.task();
+    assert_eq!(
+        server.query("renews", &()).error_message,
+        "the handler of query \"renews\" of workflow Failing (id workflow) returned continue_as_new: only the run method can, and a query may only read state; set a flag in a signal or an update and return it from there"
+    );
+    server.update("u1", "judged", &"again");
+    assert_eq!(
+        server.task().answers(),
+        [
+            "reject u1: the validator of update \"judged\" of workflow Failing (id workflow) returned continue_as_new: only the run method can, and a validator may only read state; set a flag in the update's handler and return it from there"
+        ]
+    );
+    server.update("u2", "change", &"again");
+    server.task();
+    server.fire_timer("1");
+    assert_eq!(
+        server.failing_task(),
+        "the handler of update \"change\" of workflow Failing (id workflow) returned continue_as_new: only the run method can, so set a flag in the handler and return it from there"
+    );
+}
+
+#[test]
+fn a_validators_panic_rejects_the_update() {
+    let mut server = start("wait");
+    server.update("u1", "judged", &"panic");
+    let done = server.task();
+    let answers = done.answers();
+    assert!(
+        answers[0].starts_with("reject u1: not this one (at crates/temporal-sdk/src/"),
+        "{answers:?}"
+    );
+    // The workflow acts as before.
+    server.update("u2", "judged", &"well");
+    assert_eq!(server.task().answers(), ["accept u2", "complete u2: null"]);
+    server.signal("fail", &"the workflow lives".to_owned());
+    assert_eq!(server.task().summary(), ["fail: the workflow lives"]);
 }
 
 #[test]
@@ -283,12 +344,12 @@ fn unknown_handlers_are_answered_with_the_known_ones() {
     server.update("u1", "nothing", &());
     assert_eq!(
         server.task().answers(),
-        ["reject u1: workflow \"Failing\" has no update handler \"nothing\"; it has: change, checked"]
+        ["reject u1: workflow \"Failing\" has no update handler \"nothing\"; it has: change, checked, judged"]
     );
     let answer = server.query("nothing", &());
     assert_eq!(
         answer.error_message,
-        "workflow \"Failing\" has no query handler \"nothing\"; it has: __stack_trace, __temporal_workflow_metadata, acts, panics, refuses"
+        "workflow \"Failing\" has no query handler \"nothing\"; it has: __stack_trace, __temporal_workflow_metadata, acts, panics, refuses, renews"
     );
     server.update("u2", "change", &7);
     let answers = server.task().answers();
@@ -335,14 +396,161 @@ fn an_unknown_workflow_type_names_the_known_ones() {
     );
     let message = Server::start::<Failing>(vec![payload(&7)]).failing_task();
     assert!(
-        message.starts_with("the input of workflow \"Failing\" cannot be read: "),
+        message.starts_with("the input of workflow Failing (id workflow) cannot be read: "),
         "{message}"
     );
+}
+
+/// Panics when it is dropped, while nothing else does.
+struct Explosive;
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("dropped");
+        }
+    }
+}
+
+/// Panics while other tasks hold what wakes older ones, waits for timers, and panics when it is dropped.
+#[workflow(fail_workflow_on(panic))]
+async fn collapsing(ctx: &Context) -> workflow::Result<()> {
+    let (sender, mut receiver) = workflow::sync::unbounded::<u32>();
+    ctx.spawn(async move { receiver.recv().await }).detach();
+    let context = ctx.clone();
+    ctx.spawn(async move {
+        let _explosive = Explosive;
+        let _sleep = context.sleep(MINUTE);
+        let _sender = sender;
+        std::future::pending::<()>().await;
+    })
+    .detach();
+    let context = ctx.clone();
+    ctx.spawn(async move {
+        let _explosive = Explosive;
+        let _ = context.sleep(2 * MINUTE).await;
+    })
+    .detach();
+    ctx.sleep(MINUTE / 2).await?;
+    panic!("the roof came down")
+}
+
+#[test]
+fn a_workflow_that_fails_by_a_panic_leaves_nothing_behind() {
+    let mut server = Server::start::<collapsing>(vec![]);
+    let timers = server.task().summary();
+    assert_eq!(timers.len(), 3, "{timers:?}");
+    server.fire_timer("1");
+    let summary = server.task().summary();
+    assert_eq!(summary.len(), 1, "{summary:?}");
+    assert!(
+        summary[0].starts_with("fail: workflow code panicked: the roof came down"),
+        "{summary:?}"
+    );
+    server.replay().unwrap();
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("to be mended")]
 struct ToBeMended;
+
+#[derive(Debug, thiserror::Error)]
+#[error("final")]
+struct Final;
+
+/// Types of errors that fail its workflow, or its task.
+#[derive(Default)]
+struct Typed;
+
+#[workflow(fail_workflow_on(Final, workflow::ConversionError), fail_task_on(ToBeMended))]
+impl Typed {
+    #[run]
+    async fn run(&self, ctx: &Context, how: String) -> workflow::Result<()> {
+        match how.as_str() {
+            "final" => Err(workflow::Error::task_failure(Final)),
+            "other" => Err(workflow::Error::task_failure("mend me")),
+            "result" => {
+                let waits = ctx.clone();
+                ctx.spawn(async move { drop(waits.sleep(MINUTE).await) }).detach();
+                let options = ActivityOptions::start_to_close_timeout(MINUTE);
+                ctx.execute_activity(activity_named::<u32>("act"), 1, options).await?;
+                Ok(())
+            }
+            _ => Ok(ctx.sleep(MINUTE).await?),
+        }
+    }
+
+    #[update]
+    fn change(&self, how: String) -> workflow::Result<()> {
+        match how.as_str() {
+            "mend" => Err(ToBeMended.into()),
+            "final" => Err(workflow::Error::task_failure(Final)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn an_error_of_a_type_fails_the_workflow_instead_of_its_task() {
+    let start = |how: &str| Server::start::<Typed>(vec![payload(&how.to_owned())]);
+    let failure = failed(&mut start("final"));
+    assert_eq!((kind(&failure), failure.message.as_str()), ("Final", "final"));
+    assert_eq!(start("other").failing_task(), "mend me");
+    let failure = failed(&mut Server::start::<Typed>(vec![payload(&7)]));
+    assert_eq!(kind(&failure), "ConversionError");
+    assert!(
+        failure
+            .message
+            .starts_with("the input of workflow Typed (id workflow) cannot be read: "),
+        "{failure:?}"
+    );
+    let mut server = start("result");
+    server.task();
+    server.complete_activity("1", &"text");
+    let done = server.task();
+    let summary = done.summary();
+    assert_eq!(summary.len(), 1, "{summary:?}");
+    assert!(
+        summary[0].starts_with("fail: the result of activity \"act\" cannot be read: "),
+        "{summary:?}"
+    );
+    server.replay().unwrap();
+}
+
+#[test]
+fn the_types_hold_for_update_handlers_too() {
+    let start = || Server::start::<Typed>(vec![payload(&"sleep")]);
+    let mut server = start();
+    server.update("u1", "change", &"mend");
+    assert_eq!(server.failing_task(), "to be mended");
+    let mut server = start();
+    server.update("u1", "change", &"final");
+    assert_eq!(server.task().answers(), ["accept u1", "fail u1: final"]);
+}
+
+/// Says of one type what its worker says otherwise.
+#[workflow(fail_workflow_on(ToBeMended))]
+async fn insisting(_ctx: &Context, how: String) -> workflow::Result<()> {
+    match how.as_str() {
+        "mend" => Err(ToBeMended.into()),
+        "final" => Err(workflow::Error::task_failure(Final)),
+        _ => "x".parse::<u32>().map(drop).map_err(Into::into),
+    }
+}
+
+#[test]
+fn the_worker_says_it_for_workflows_that_do_not() {
+    let start = |how: &str| {
+        let mut failures = FailurePolicy::default();
+        failures.fail_task_on::<ToBeMended>();
+        failures.fail_workflow_on::<Final>();
+        failures.fail_task_on::<std::num::ParseIntError>();
+        Server::with_failures::<insisting>(vec![payload(&how.to_owned())], failures)
+    };
+    assert_eq!(kind(&failed(&mut start("mend"))), "ToBeMended");
+    assert_eq!(kind(&failed(&mut start("final"))), "Final");
+    assert_eq!(start("parse").failing_task(), "invalid digit found in string");
+}
 
 /// Fails otherwise than usual.
 #[derive(Default)]
@@ -417,6 +625,12 @@ impl Plain {
     }
 }
 
+/// `Typed` without its policies.
+#[workflow(name = "Typed")]
+async fn lenient(_ctx: &Context, _how: String) -> workflow::Result<()> {
+    Err(workflow::Error::task_failure(Final))
+}
+
 #[test]
 fn a_replayer_has_the_policies_of_the_worker() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -439,6 +653,13 @@ fn a_replayer_has_the_policies_of_the_worker() {
     replay(&errs, plain()).unwrap();
     let error = replay(&errs, plain().fail_workflow_task_on::<ToBeMended>()).unwrap_err();
     assert!(matches!(&error, ReplayError::TaskFailed { message } if message == "to be mended"));
+
+    let mut finals = Server::start::<Typed>(vec![payload(&"final")]);
+    finals.task();
+    let without = || Replayer::builder().workflow::<lenient>();
+    replay(&finals, without().fail_workflow_on::<Final>()).unwrap();
+    let error = replay(&finals, without()).unwrap_err();
+    assert!(matches!(&error, ReplayError::TaskFailed { message } if message == "final"));
 
     // The workflow failed because its history said something else.
     let mut other = Server::start::<Otherwise>(vec![payload(&"sleep")]);

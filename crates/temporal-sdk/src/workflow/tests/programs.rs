@@ -2,9 +2,10 @@
 //! commands live, after an eviction, and as a full replay.
 
 use crate::workflow;
+use crate::workflow::random::Stream;
 use crate::workflow::tests::server::{Server, failure, payload};
 use crate::workflow::{
-    ActivityOptions, CancellationType, ChildWorkflowOptions, Context, LocalActivityOptions, Random, activity_named,
+    ActivityOptions, CancellationType, ChildWorkflowOptions, Context, LocalActivityOptions, activity_named,
     signal_named,
 };
 use rand::RngExt as _;
@@ -45,8 +46,8 @@ enum Step {
     Detached,
 }
 
-fn step(random: &mut Random, depth: u32) -> Step {
-    let steps = |random: &mut Random| {
+fn step(random: &mut Stream, depth: u32) -> Step {
+    let steps = |random: &mut Stream| {
         let count = random.random_range(1..=3);
         (0..count).map(|_| step(random, depth - 1)).collect::<Vec<_>>()
     };
@@ -309,7 +310,7 @@ fn possible(server: &Server) -> Vec<Event> {
     kept.flat_map(|(_, (_, events))| events).collect()
 }
 
-fn happen(server: &mut Server, event: Event, random: &mut Random) {
+fn happen(server: &mut Server, event: Event, random: &mut Stream) {
     match event {
         Event::Activity(id, true) => server.complete_activity(&id, &random.random_range(0..100_u32)),
         Event::Activity(id, false) => server.fail_activity(&id, failure("no luck")),
@@ -325,7 +326,7 @@ fn happen(server: &mut Server, event: Event, random: &mut Random) {
 
 /// Runs the workflow of a seed to its end, or for a while. Gives whether it ended, and the number of its commands.
 fn run_seed(seed: u64) -> (bool, usize) {
-    let mut random = Random::new(seed);
+    let mut random = Stream::new(seed);
     let program = Step::Sequence((0..3).map(|_| step(&mut random, 3)).collect());
     let mut server = Server::start::<Program>(vec![payload(&program)]);
     let slow = random.random_bool(0.2);
@@ -336,7 +337,7 @@ fn run_seed(seed: u64) -> (bool, usize) {
             .as_deref()
             .and_then(|id| id.parse().ok())
             .unwrap_or_default();
-        let mut local = Random::new(seed ^ id);
+        let mut local = Stream::new(seed ^ id);
         if slow && local.random_bool(0.3) {
             return None;
         }

@@ -96,6 +96,19 @@ impl Server {
         arguments: Vec<Payload>,
         interceptors: Vec<Arc<dyn Interceptor>>,
     ) -> Self {
+        Self::on_worker::<W>(workflow_type, arguments, interceptors, FailurePolicy::default())
+    }
+
+    pub(super) fn with_failures<W: Workflow>(arguments: Vec<Payload>, failures: FailurePolicy) -> Self {
+        Self::on_worker::<W>(W::NAME, arguments, vec![], failures)
+    }
+
+    fn on_worker<W: Workflow>(
+        workflow_type: &str,
+        arguments: Vec<Payload>,
+        interceptors: Vec<Arc<dyn Interceptor>>,
+        failures: FailurePolicy,
+    ) -> Self {
         let mut workflows = WorkflowRegistry::default();
         workflows.register::<W>().unwrap();
         let environment = Arc::new(HostEnvironment {
@@ -107,7 +120,7 @@ impl Server {
             restrictions: Default::default(),
             broken: Default::default(),
             interceptors,
-            failures: FailurePolicy::default(),
+            failures,
         });
         let mut server = Self {
             environment,

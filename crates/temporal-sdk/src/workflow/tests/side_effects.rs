@@ -3,6 +3,7 @@
 use crate::workflow;
 use crate::workflow::Context;
 use crate::workflow::tests::server::{Server, payload};
+use rand::RngExt as _;
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -42,4 +43,25 @@ fn a_side_effect_that_acts_is_told_so() {
         message.starts_with("sleep was called in a side effect of workflow looking"),
         "{message}"
     );
+}
+
+/// Draws through several handles.
+#[workflow]
+async fn drawing(ctx: &Context) -> workflow::Result<()> {
+    let first: u64 = ctx.random().random();
+    ctx.run().random.reseed(7);
+    let mut handle = ctx.random();
+    let again: u64 = handle.random();
+    ctx.run().random.reseed(7);
+    assert_eq!(again, ctx.random().next_u64());
+    assert_ne!(again, first);
+    let dice: u8 = handle.random_range(1..=6);
+    assert!((1..=6).contains(&dice));
+    Ok(())
+}
+
+#[test]
+fn it_is_an_rng_and_handles_share_it() {
+    let mut server = Server::start::<drawing>(vec![]);
+    assert_eq!(server.task().summary(), ["complete null"]);
 }

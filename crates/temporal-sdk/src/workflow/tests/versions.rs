@@ -88,7 +88,8 @@ fn a_version_that_the_code_has_no_more_fails_the_task() {
     server.fire_timer("1");
     let message = server.failing_task();
     assert!(
-        message.starts_with("the run took version 1 of \"step\", but the code has only 2 to 3"),
+        message
+            .starts_with("workflow Versioned (id workflow) took version 1 of \"step\", but the code has only 2 to 3"),
         "{message}"
     );
     // The old code mends it.
