@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 use temporal_sdk::client::protos::api::nexus::v1 as nexus;
 use temporal_sdk::client::protos::api::operatorservice::v1::CreateNexusEndpointRequest;
-use temporal_sdk::client::{Client, WorkflowOptions};
+use temporal_sdk::client::{Client, Code, WorkflowOptions};
 use temporal_sdk::worker::{Worker, WorkerBuilder};
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
@@ -184,7 +184,7 @@ impl Env {
         &self.test
     }
 
-    /// Makes a Nexus endpoint that leads to a task queue, and gives its name.
+    /// Makes a Nexus endpoint that leads to a task queue, unless it is there, and gives its name.
     ///
     /// # Errors
     /// When the server makes none.
@@ -202,10 +202,14 @@ impl Env {
             }),
             ..nexus::EndpointSpec::default()
         };
-        self.client()
+        match self
+            .client()
             .call(CreateNexusEndpointRequest { spec: Some(spec) })
-            .await?;
-        Ok(name)
+            .await
+        {
+            Err(error) if error.code() != Code::AlreadyExists => Err(error.into()),
+            Ok(_) | Err(_) => Ok(name),
+        }
     }
 
     /// The test's own task queue.

@@ -114,6 +114,7 @@ pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
         .activity(decline)
         .activity(look_at_shelf)
         .activity(panicking)
+        .activity(in_an_hour)
 }
 
 /// S67, S68, S71, S73–S75, S135–S137, S139: every way to write an activity, and to call it.

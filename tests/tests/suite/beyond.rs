@@ -8,6 +8,7 @@ use temporal_integration_tests::history::{Attributes, EventType};
 use temporal_integration_tests::run;
 use temporal_sdk::client::failure::ApplicationError;
 use temporal_sdk::client::{Priority, RetryPolicy, SearchAttributeKey, SearchAttributes};
+use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::{activity, workflow};
 
 // ---- update with start
@@ -171,6 +172,11 @@ fn p60_the_reason_of_a_cancellation() {
 async fn after(millis: u64) -> activity::Result<u64> {
     tokio::time::sleep(Duration::from_millis(millis)).await;
     Ok(millis)
+}
+
+/// Registers the activity of this module, for other modules' workers.
+pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
+    builder.activity(after)
 }
 
 #[workflow]

@@ -4,11 +4,17 @@ use crate::quick;
 use std::cell::{Cell, RefCell};
 use temporal_integration_tests::run;
 use temporal_sdk::client::definition::{query_named, signal_named, update_named};
+use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::{RawValues, activity, args, workflow};
 
 #[activity(dynamic)]
 fn any_activity(name: String, args: RawValues) -> activity::Result<String> {
     Ok(format!("{name} {} {}", args.len(), args.get::<String>(0)?))
+}
+
+/// Registers the activity of this module, for other modules' workers.
+pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
+    builder.activity(any_activity)
 }
 
 #[derive(Default)]

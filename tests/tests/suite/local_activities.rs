@@ -22,7 +22,7 @@ fn double(ctx: &activity::Context, number: i64) -> activity::Result<i64> {
 
 /// Registers the activities of this module, for other modules' workers.
 pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
-    builder.activity(double)
+    builder.activity(double).activity(flaky).activity(slow)
 }
 
 #[workflow]

@@ -95,6 +95,11 @@ impl GreetingWorkflow {
     }
 }
 
+/// Registers the activity of this module, for other modules' workers.
+pub(crate) fn activities(builder: WorkerBuilder) -> WorkerBuilder {
+    builder.activity(create_greeting)
+}
+
 fn worker(env: &Env) -> WorkerBuilder {
     env.worker()
         .workflow::<GreetingWorkflow>()

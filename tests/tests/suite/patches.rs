@@ -29,11 +29,11 @@ mod before {
     }
 }
 
-mod patched {
+pub(crate) mod patched {
     use super::*;
 
     #[derive(Default)]
-    pub(super) struct Changing {
+    pub(crate) struct Changing {
         go: Cell<bool>,
     }
 

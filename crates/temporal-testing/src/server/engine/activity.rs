@@ -16,14 +16,18 @@ use super::time::{Time, to_proto};
 use super::timers::{Pull, Slot};
 use super::token::{TaskToken, TokenKind};
 
-/// The moment at which something happens to an activity by itself.
+/// What an activity says that has no time left for another attempt.
+const OUT_OF_TIME: &str =
+    "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying";
+
+/// The moment at which something happens to an activity by itself; the first of those that are due together happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Retry,
     StartToClose,
-    Heartbeat,
-    ScheduleToClose,
     ScheduleToStart,
+    ScheduleToClose,
+    Heartbeat,
 }
 
 /// What happens next to an activity by itself, and when.
@@ -275,37 +279,29 @@ impl Turn<'_> {
         let Some(activity) = self.activities.get(&id) else {
             return;
         };
-        let cause = activity.last_failure.clone();
-        let details = if kind == TimeoutType::Heartbeat {
-            activity.heartbeat.clone()
-        } else {
-            None
-        };
+        let (cause, heartbeat) = (activity.last_failure.clone(), activity.heartbeat.clone());
         let message = format!("activity {} timeout", timeout_name(kind));
-        let mut failure = timeout_failure(message, kind, details);
-        failure.cause = cause;
+        let retried = timeout_failure(message.clone(), kind, None);
+        // The last word of all attempts tells how far the worker came, and what happened before.
+        let closing = move |state: RetryState| {
+            let late = state == RetryState::Timeout && kind != TimeoutType::ScheduleToStart;
+            let mut failure = if late {
+                timeout_failure(OUT_OF_TIME.to_owned(), TimeoutType::ScheduleToClose, heartbeat)
+            } else {
+                timeout_failure(message, kind, heartbeat)
+            };
+            failure.cause = cause;
+            timed_out(id, failure, state)
+        };
         match kind {
             TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose | TimeoutType::Unspecified => {
-                self.activity_over(id, timed_out(id, failure, RetryState::Timeout));
+                self.activity_over(id, closing(RetryState::Timeout));
             }
             TimeoutType::StartToClose | TimeoutType::Heartbeat => {
-                self.attempt_failed(id, without_cause(failure.clone()), move |_, state| {
-                    if state != RetryState::Timeout {
-                        return timed_out(id, failure, state);
-                    }
-                    let text = "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying";
-                    let mut late = timeout_failure(text.to_owned(), TimeoutType::ScheduleToClose, None);
-                    late.cause = Some(Box::new(without_cause(failure)));
-                    timed_out(id, late, RetryState::Timeout)
-                });
+                self.attempt_failed(id, retried, move |_, state| closing(state));
             }
         }
     }
-}
-
-fn without_cause(mut failure: Failure) -> Failure {
-    failure.cause = None;
-    failure
 }
 
 fn timed_out(id: i64, failure: Failure, state: RetryState) -> Attributes {

@@ -2,7 +2,7 @@
 
 use temporal_protos::api::common::v1::{Payloads, WorkflowExecution};
 use temporal_protos::api::enums::v1::ActivityTaskFailedCause;
-use temporal_protos::api::failure::v1::Failure;
+use temporal_protos::api::failure::v1::{Failure, failure::FailureInfo};
 use temporal_protos::api::history::v1 as h;
 use temporal_protos::api::workflowservice::v1 as wf;
 use temporal_protos::prost::Message;
@@ -122,6 +122,7 @@ impl Engine {
         &mut self,
         request: wf::RespondActivityTaskFailedRequest,
     ) -> Result<wf::RespondActivityTaskFailedResponse, Status> {
+        check_failure(request.failure.as_ref())?;
         let target = self.activity_by_token(&request.task_token)?;
         self.on_activity(target, |turn, id| {
             turn.respond_failed(
@@ -139,6 +140,7 @@ impl Engine {
         &mut self,
         it: wf::RespondActivityTaskFailedByIdRequest,
     ) -> Result<wf::RespondActivityTaskFailedByIdResponse, Status> {
+        check_failure(it.failure.as_ref())?;
         let target = self.activity_by_id(&it.namespace, &it.workflow_id, &it.run_id, it.activity_id)?;
         self.on_activity(target, |turn, id| {
             turn.respond_failed(id, it.failure, it.last_heartbeat_details, it.identity, it.cause)
@@ -167,6 +169,14 @@ impl Engine {
     }
 }
 
+/// A worker's failure is an application failure.
+fn check_failure(failure: Option<&Failure>) -> Result<(), Status> {
+    match failure.map(|failure| &failure.failure_info) {
+        None | Some(Some(FailureInfo::ApplicationFailureInfo(_))) => Ok(()),
+        Some(_) => Err(Status::invalid_argument("Failure must have ApplicationFailureInfo.")),
+    }
+}
+
 impl Turn<'_> {
     fn find_activity(&self, target: &Target) -> Result<i64, Status> {
         if !self.is_open() {
@@ -185,8 +195,7 @@ impl Turn<'_> {
             Target::Id(activity_id) => {
                 let id = self.activity_ids.get(activity_id).copied().ok_or_else(|| {
                     Status::not_found(format!(
-                        "cannot find pending activity with ActivityID {activity_id}, workflowID {}, runID {}",
-                        self.workflow_id, self.run_id
+                        "cannot find pending activity with ActivityID {activity_id}, check workflow execution history for more details"
                     ))
                 })?;
                 let started = self.activities.get(&id).is_some_and(|activity| activity.is_started());

@@ -117,7 +117,6 @@ impl Turn<'_> {
                 workflow_type: initiated.workflow_type,
                 cause: cause as i32,
                 initiated_event_id,
-                workflow_task_completed_event_id: initiated.workflow_task_completed_event_id,
                 ..h::StartChildWorkflowExecutionFailedEventAttributes::default()
             },
         ));
@@ -128,7 +127,6 @@ impl Turn<'_> {
 struct ChildResult {
     namespace: NamespaceId,
     execution: WorkflowExecution,
-    workflow_type: String,
     closing: Attributes,
 }
 
@@ -296,7 +294,6 @@ impl Engine {
         let result = ChildResult {
             namespace: run.namespace,
             execution: run.execution(),
-            workflow_type: run.workflow_type.clone(),
             closing,
         };
         let first_run = run.first_run_id.clone();
@@ -364,8 +361,9 @@ impl Turn<'_> {
         let namespace = self.shared.namespaces.name(result.namespace);
         let namespace_id = result.namespace.text();
         let workflow_execution = Some(result.execution);
+        // The type that was asked for, whatever the child continued as.
         let workflow_type = Some(WorkflowType {
-            name: result.workflow_type,
+            name: child.workflow_type.clone(),
         });
         let attributes = match result.closing {
             Attributes::WorkflowExecutionCompletedEventAttributes(it) => {

@@ -19,7 +19,7 @@ use super::matching::Work;
 use super::old_clients::workflow_timeout;
 use super::retry;
 use super::run::{Extras, Turn};
-use super::start::filled_policy;
+use super::start::{bounded, filled_policy};
 use super::state::RunKey;
 use super::time::{Time, duration, to_proto};
 use super::workflow_task::{TaskEnd, normal_queue};
@@ -132,8 +132,8 @@ impl Turn<'_> {
             started.task_queue = Some(normal_queue(&queue.name));
         }
         started.input = command.input;
-        if command.workflow_run_timeout.is_some() {
-            started.workflow_run_timeout = command.workflow_run_timeout;
+        if let Some(timeout) = command.workflow_run_timeout {
+            started.workflow_run_timeout = Some(bounded(timeout));
         }
         // Without a timeout the real server writes that it is zero.
         started.workflow_run_timeout.get_or_insert_default();
@@ -166,15 +166,19 @@ impl Turn<'_> {
             workflow_run_timeout: started.workflow_run_timeout,
             workflow_task_timeout: started.workflow_task_timeout,
             workflow_task_completed_event_id: completed_id,
-            backoff_start_interval: Some(to_proto(backoff)),
-            initiator: initiator as i32,
+            // As the command says, even where the run after it does otherwise.
+            backoff_start_interval: command.backoff_start_interval,
+            initiator: command.initiator,
             last_completion_result: started.last_completion_result.clone(),
             header: started.header.clone(),
             memo: started.memo.clone(),
             search_attributes: started.search_attributes.clone(),
             ..h::WorkflowExecutionContinuedAsNewEventAttributes::default()
         };
-        let launch = self.successor(run_id, started, initiator, backoff);
+        let mut launch = self.successor(run_id, started, initiator, backoff);
+        if backoff.is_zero() {
+            launch.started.first_workflow_task_backoff = None;
+        }
         self.event_with(
             Attributes::WorkflowExecutionContinuedAsNewEventAttributes(event),
             extras,
@@ -187,7 +191,7 @@ impl Turn<'_> {
         if self.shared.clock.can_skip() {
             return Duration::ZERO;
         }
-        let age = self.shared.now.since(self.start_time);
+        let age = self.shared.now.since(self.execution_time);
         self.shared.config.continue_as_new_interval.saturating_sub(age)
     }
 
@@ -297,7 +301,7 @@ impl Turn<'_> {
             let retention = self.shared.namespaces.get(self.namespace).map(|it| it.retention);
             point.expire_time = Some((self.shared.now + retention.unwrap_or_default()).to_proto());
         }
-        (!points.points.is_empty()).then_some(points)
+        Some(points)
     }
 
     /// What follows a closing event: nothing of the run stays pending.

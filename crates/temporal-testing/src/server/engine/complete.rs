@@ -21,6 +21,9 @@ use super::workflow_task::{SERVER_IDENTITY, TaskEnd, server_failure};
 /// How long a worker may keep a workflow task going by heartbeats.
 const LONGEST_HEARTBEAT: Duration = Duration::from_secs(30 * 60);
 
+/// The request id of a task that goes out with the answer to the one before.
+const NEXT_TASK_REQUEST: &str = "request-from-RespondWorkflowTaskCompleted";
+
 fn task_not_found() -> Status {
     Status::not_found("Workflow task not found.")
 }
@@ -135,9 +138,12 @@ impl Turn<'_> {
                 .activity_tasks
                 .extend(self.start_activity(id, &request.identity, Some(call.id)));
         }
-        if request.return_new_workflow_task && self.start_task(&request.identity, Some(call.id)) {
-            let sticky = self.sticky.is_some();
-            response.workflow_task = Some(self.task_response(sticky));
+        let size = self.history.committed_size();
+        if request.return_new_workflow_task
+            && self.start_task_for(&request.identity, Some(call.id), NEXT_TASK_REQUEST.to_owned(), size)
+        {
+            // The worker that asks for it has the run, sticky or not.
+            response.workflow_task = Some(self.task_response(true));
         }
         response
     }

@@ -195,11 +195,6 @@ fn activity_info(activity: &Activity) -> w::PendingActivityInfo {
         Phase::Backoff { until } => Some(until.to_proto()),
         Phase::Scheduled | Phase::Started { .. } | Phase::Paused => None,
     };
-    let scheduled_time = if started {
-        None
-    } else {
-        Some(activity.attempt_scheduled_at.to_proto())
-    };
     w::PendingActivityInfo {
         activity_id: activity.activity_id.clone(),
         activity_type: Some(ActivityType {
@@ -208,14 +203,14 @@ fn activity_info(activity: &Activity) -> w::PendingActivityInfo {
         state: state as i32,
         heartbeat_details: activity.heartbeat.clone(),
         last_heartbeat_time: activity.heartbeat_at.map(Time::to_proto),
-        last_started_time: activity.last_started_at.map(Time::to_proto),
+        last_started_time: activity.last_started_at.filter(|_| started).map(Time::to_proto),
         attempt: activity.attempt,
         maximum_attempts: activity
             .options
             .retry
             .as_ref()
             .map_or(0, |policy| policy.maximum_attempts),
-        scheduled_time,
+        scheduled_time: Some(activity.attempt_scheduled_at.to_proto()),
         expiration_time: activity.expires_at().map(Time::to_proto),
         last_failure: activity.last_failure.as_deref().cloned(),
         last_worker_identity: activity.last_identity.clone(),

@@ -13,6 +13,8 @@ pub(super) struct History {
     batches: Vec<u32>,
     /// Whether the next event begins a batch.
     batch_closed: bool,
+    /// The size of what earlier transactions wrote.
+    committed: usize,
 }
 
 impl History {
@@ -38,6 +40,11 @@ impl History {
         i64::try_from(self.bytes.len()).unwrap_or(i64::MAX)
     }
 
+    /// The size of the events that were there before this transaction, in bytes.
+    pub(super) fn committed_size(&self) -> i64 {
+        i64::try_from(self.committed).unwrap_or(i64::MAX)
+    }
+
     /// Appends an event, whose id must be [`next_id`](Self::next_id).
     pub(super) fn push(&mut self, event: &HistoryEvent) {
         debug_assert_eq!(event.event_id, self.next_id());
@@ -53,12 +60,14 @@ impl History {
     /// Ends the batch: the next event begins another one.
     pub(super) fn close_batch(&mut self) {
         self.batch_closed = true;
+        self.committed = self.bytes.len();
     }
 
     /// Takes the last event back.
     pub(super) fn pop(&mut self) {
         self.ends.pop();
         self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+        self.committed = self.committed.min(self.bytes.len());
         if self
             .batches
             .last()

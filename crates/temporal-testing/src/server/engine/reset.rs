@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use temporal_protos::api::enums::v1::{
-    EventType, ResetReapplyExcludeType, ResetReapplyType, UpdateAdmittedEventOrigin, WorkflowTaskFailedCause,
+    EventType, ResetReapplyExcludeType, ResetReapplyType, UpdateAdmittedEventOrigin, WorkflowExecutionStatus,
+    WorkflowTaskFailedCause,
 };
 use temporal_protos::api::failure::v1::{Failure, ResetWorkflowFailureInfo, failure::FailureInfo};
 use temporal_protos::api::history::v1 as h;
@@ -21,6 +22,9 @@ use super::workflow_task::SERVER_IDENTITY;
 /// The identity under which the old run ends.
 const RESETTER: &str = "history-resetter";
 
+/// The request id of a task that the reset starts itself.
+const NO_REQUEST: &str = "emptyUuid";
+
 /// What of the old run's later events is told to the new one.
 #[derive(Clone, Copy, Debug)]
 struct Reapply {
@@ -36,12 +40,16 @@ impl Engine {
         if request.request_id.is_empty() {
             return Err(Status::invalid_argument("RequestId is not set on request."));
         }
-        for operation in &request.post_reset_operations {
-            if !matches!(operation.variant, Some(PostReset::SignalWorkflow(_))) {
-                return Err(Status::unimplemented(
-                    "a post-reset operation other than a signal is not served",
-                ));
-            }
+        if let Some(operation) = request.post_reset_operations.first() {
+            return Err(match operation.variant {
+                Some(PostReset::SignalWorkflow(_)) => Status::invalid_argument(
+                    "unsupported post reset operation: *workflow.PostResetOperation_SignalWorkflow_",
+                ),
+                Some(PostReset::UpdateWorkflowOptions(_)) => {
+                    Status::unimplemented("a change of options after a reset is not served")
+                }
+                None => Status::invalid_argument("unsupported post reset operation: <nil>"),
+            });
         }
         let base = self.find_run(&request.namespace, request.workflow_execution.as_ref())?;
         let run = self
@@ -59,7 +67,6 @@ impl Engine {
         }
         let last = check_point(run, request.workflow_task_finish_event_id)?;
         let reapply = reapply(&request);
-        let later: Vec<h::HistoryEvent> = run.history.events(last + 1, run.history.len()).collect();
         let new_run_id = self.shared.random.uuid4();
         let key = self.copy_run(base, last, new_run_id)?;
         if let Some(current) = current {
@@ -70,6 +77,8 @@ impl Engine {
             });
         }
         self.turn(base, |turn| turn.record(Record::ResetTo(new_run_id)));
+        // What the end of the old run released is among it.
+        let later = self.events_since(base, last);
         let base_run_id = self
             .runs
             .get(&base)
@@ -78,18 +87,6 @@ impl Engine {
         self.turn(key, |turn| {
             turn.begin_after_reset(&base_run_id, &request.reason);
             turn.reapply(later, reapply);
-            for operation in request.post_reset_operations {
-                if let Some(PostReset::SignalWorkflow(signal)) = operation.variant {
-                    let attributes = h::WorkflowExecutionSignaledEventAttributes {
-                        signal_name: signal.signal_name,
-                        input: signal.input,
-                        identity: request.identity.clone(),
-                        header: signal.header,
-                        ..h::WorkflowExecutionSignaledEventAttributes::default()
-                    };
-                    turn.event(Attributes::WorkflowExecutionSignaledEventAttributes(attributes));
-                }
-            }
             let event_type = EventType::WorkflowExecutionStarted as i32;
             turn.record(Record::RequestId {
                 id: request.request_id,
@@ -128,6 +125,22 @@ impl Engine {
             });
         }
         Ok(key)
+    }
+
+    /// The events of a run after `last`, and those of the runs that continued it as new.
+    fn events_since(&self, run: RunKey, last: i64) -> Vec<h::HistoryEvent> {
+        let (mut key, mut last, mut events) = (run, last, Vec::new());
+        while let Some(run) = self.runs.get(&key) {
+            events.extend(run.history.events(last + 1, run.history.len()));
+            last = 0;
+            let next = run
+                .next_run_id
+                .filter(|_| run.status == WorkflowExecutionStatus::ContinuedAsNew)
+                .and_then(|run_id| self.shared.index.by_run_id(run_id));
+            let Some(next) = next else { break };
+            key = next;
+        }
+        events
     }
 
     /// The run that a parent's child reports to: resets are followed.
@@ -183,7 +196,8 @@ impl Turn<'_> {
         let now = self.shared.now;
         self.record(Record::ResetAt(now));
         if self.started_task().is_none() {
-            self.start_task(SERVER_IDENTITY, None);
+            let size = self.history.committed_size();
+            self.start_task_for(SERVER_IDENTITY, None, NO_REQUEST.to_owned(), size);
         }
         let (scheduled_event_id, started_event_id) = self
             .started_task()

@@ -166,7 +166,10 @@ impl Turn<'_> {
         self.run.live.collecting = false;
         let any = !self.held.is_empty();
         if any {
-            self.record(Record::Release);
+            // Numbered anew, so that the numbers rise with the events' places.
+            let held = self.held.len();
+            let task_ids = (0..held).map(|_| self.shared.next_task_id()).collect();
+            self.record(Record::Release { task_ids });
         }
         any
     }

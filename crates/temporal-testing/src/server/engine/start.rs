@@ -37,6 +37,9 @@ const TASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest workflow task timeout.
 const LONGEST_TASK_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The longest execution or run timeout: a hundred years.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// What came of a start.
 #[derive(Clone, Debug)]
 pub(super) struct StartOutcome {
@@ -378,7 +381,10 @@ impl Engine {
     fn eager_task(&mut self, key: RunKey) -> Option<wf::PollWorkflowTaskQueueResponse> {
         self.turn(key, |turn| {
             let identity = turn.started_identity();
-            turn.start_task(&identity, None).then(|| turn.task_response(false))
+            let request_id = turn.shared.random.uuid4().to_string();
+            // It starts in the transaction that begins the run, before which there is no history.
+            let started = turn.start_task_for(&identity, None, request_id, 0);
+            started.then(|| turn.task_response(false))
         })
         .flatten()
     }
@@ -470,7 +476,8 @@ impl Timeouts {
         run: Option<&ProtoDuration>,
         task: Option<&ProtoDuration>,
     ) -> Self {
-        let (execution, mut run, mut task) = (duration(execution), duration(run), duration(task));
+        let most = |timeout: Option<&ProtoDuration>| duration(timeout).min(LONGEST_TIMEOUT);
+        let (execution, mut run, mut task) = (most(execution), most(run), duration(task));
         if !execution.is_zero() && (run.is_zero() || run > execution) {
             run = execution;
         }
@@ -488,6 +495,11 @@ impl Timeouts {
             task: to_proto(task),
         }
     }
+}
+
+/// A timeout of a run, as long as it may be.
+pub(super) fn bounded(timeout: ProtoDuration) -> ProtoDuration {
+    to_proto(duration(Some(&timeout)).min(LONGEST_TIMEOUT))
 }
 
 /// Payloads that hold one JSON string.

@@ -210,6 +210,18 @@ impl Turn<'_> {
 
     /// The pending task starts: a poller has it. False when there is none to start.
     pub(super) fn start_task(&mut self, identity: &str, call: Option<CallId>) -> bool {
+        let request_id = self.shared.random.uuid4().to_string();
+        self.start_task_for(identity, call, request_id, self.history.committed_size())
+    }
+
+    /// The pending task starts for a request of this id, with this size of the history. False when there is none to start.
+    pub(super) fn start_task_for(
+        &mut self,
+        identity: &str,
+        call: Option<CallId>,
+        request_id: String,
+        size: i64,
+    ) -> bool {
         if self.task.as_deref().is_none_or(|task| task.started.is_some()) {
             return false;
         }
@@ -227,7 +239,6 @@ impl Turn<'_> {
         }
         let Some(task) = self.task.as_deref() else { return false };
         let (kind, scheduled_id, attempt) = (task.kind, task.scheduled_id, task.attempt);
-        let size = self.history.size();
         let started = Started {
             event_id: if kind == TaskKind::Normal {
                 self.history.next_id()
@@ -235,7 +246,7 @@ impl Turn<'_> {
                 scheduled_id + 1
             },
             at: self.shared.now,
-            request_id: self.shared.random.uuid4().to_string(),
+            request_id,
             identity: identity.to_owned(),
             history_size: size,
             suggest_continue_as_new: size >= self.shared.config.limits.suggest_continue_as_new_bytes

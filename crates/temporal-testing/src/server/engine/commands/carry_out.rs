@@ -180,6 +180,7 @@ impl Turn<'_> {
                     details: Some(details),
                     latest_cancel_requested_event_id: requested,
                     scheduled_event_id,
+                    identity: self.run.live.worker_identity.clone(),
                     ..h::ActivityTaskCanceledEventAttributes::default()
                 }),
             );

@@ -45,7 +45,7 @@ impl ActivityOptions {
         activity::ActivityOptions {
             task_queue: Some(TaskQueue {
                 name: self.queue.clone(),
-                kind: 1,
+                normal_name: self.queue.clone(),
                 ..TaskQueue::default()
             }),
             schedule_to_close_timeout: Some(to_proto(self.schedule_to_close)),
@@ -107,6 +107,8 @@ pub(in crate::server::engine) struct Activity {
     pub(in crate::server::engine) pause: Option<Box<Pause>>,
     /// Someone asked for a reset while a worker has it; the worker is told.
     pub(in crate::server::engine) reset: bool,
+    /// With the end of this attempt what it told goes.
+    pub(in crate::server::engine) forget_heartbeat: bool,
     pub(in crate::server::engine) heartbeat: Option<Payloads>,
     pub(in crate::server::engine) heartbeat_at: Option<Time>,
     pub(in crate::server::engine) last_failure: Option<Box<Failure>>,
@@ -135,6 +137,7 @@ impl Activity {
             stamp: 0,
             pause: None,
             reset: false,
+            forget_heartbeat: false,
             heartbeat: None,
             heartbeat_at: None,
             last_failure: None,
@@ -225,7 +228,6 @@ impl Activity {
                     request_id,
                     identity,
                 };
-                self.heartbeat_at = None;
                 self.reset = false;
             }
             ActivityChange::PutBack => self.phase = self.idle_phase(),
@@ -241,6 +243,9 @@ impl Activity {
             } => {
                 self.attempt = self.attempt.saturating_add(1);
                 self.reset = false;
+                if std::mem::take(&mut self.forget_heartbeat) {
+                    self.heartbeat = None;
+                }
                 self.last_failure = Some(failure);
                 self.last_ended_at = Some(ended_at);
                 self.retry_interval = Some(interval);
@@ -278,10 +283,12 @@ impl Activity {
                 }
             }
             ActivityChange::Reset { reset_heartbeat } => {
-                if reset_heartbeat {
+                self.reset = self.is_started();
+                if self.reset {
+                    self.forget_heartbeat |= reset_heartbeat;
+                } else if reset_heartbeat {
                     self.heartbeat = None;
                 }
-                self.reset = self.is_started();
                 self.begin_attempts_anew();
             }
             ActivityChange::Options(options) => self.options = *options,
@@ -294,6 +301,9 @@ impl Activity {
 
     /// The next attempt is the first; an answer for a later one is no longer taken.
     fn begin_attempts_anew(&mut self) {
+        if !self.is_started() {
+            self.last_failure = None;
+        }
         if self.attempt != 1 {
             self.attempt = 1;
             self.stamp += 1;

@@ -23,7 +23,7 @@ impl State {
     pub(in crate::server::engine) fn apply(&mut self, record: Record) -> i64 {
         match record {
             Record::Event { event, held } => return self.apply_event(*event, held),
-            Record::Release => self.release(),
+            Record::Release { task_ids } => self.release(task_ids),
             Record::DropFired(started_id) => self.held.retain(|event| {
                 !matches!(&event.attributes, Some(Attributes::TimerFiredEventAttributes(fired)) if fired.started_event_id == started_id)
             }),
@@ -106,13 +106,14 @@ impl State {
     }
 
     /// Held events get their ids and their places: closings of operations behind everything else, order otherwise kept.
-    fn release(&mut self) {
+    fn release(&mut self, task_ids: Vec<i64>) {
         let held = std::mem::take(&mut self.held);
         let is_result = |event: &HistoryEvent| event.attributes.as_ref().is_some_and(|it| origin(it) == Origin::Result);
         let (results, arrivals): (Vec<_>, Vec<_>) = held.into_iter().partition(is_result);
         let mut started = BTreeMap::new();
-        for mut event in arrivals.into_iter().chain(results) {
+        for (mut event, task_id) in arrivals.into_iter().chain(results).zip(task_ids) {
             event.event_id = self.history.next_id();
+            event.task_id = task_id;
             self.settle(&mut event, &mut started);
             self.history.push(&event);
         }

@@ -20,7 +20,10 @@ pub(in crate::server::engine) enum Record {
         held: bool,
     },
     /// The held events take their place in history.
-    Release,
+    Release {
+        /// Their task ids, in the order of their places.
+        task_ids: Vec<i64>,
+    },
     /// A held `TimerFired` vanishes because its timer was cancelled; by its timer's started event.
     DropFired(i64),
     /// A transaction ends: what it wrote is one batch.

@@ -6,18 +6,25 @@ use temporal_protos::api::history::v1::WorkflowExecutionStartedEventAttributes;
 
 use super::*;
 
-fn continue_as_new() -> Command {
-    let attributes = c::ContinueAsNewWorkflowExecutionCommandAttributes {
+pub(super) fn continue_as_new() -> Command {
+    continue_as_new_with(|_| {})
+}
+
+pub(super) fn continue_as_new_with(
+    change: impl FnOnce(&mut c::ContinueAsNewWorkflowExecutionCommandAttributes),
+) -> Command {
+    let mut attributes = c::ContinueAsNewWorkflowExecutionCommandAttributes {
         input: Some(payloads("next")),
         ..c::ContinueAsNewWorkflowExecutionCommandAttributes::default()
     };
+    change(&mut attributes);
     command(
         CommandType::ContinueAsNewWorkflowExecution,
         CommandAttributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes),
     )
 }
 
-fn started(t: &mut Harness, id: &str) -> WorkflowExecutionStartedEventAttributes {
+pub(super) fn started(t: &mut Harness, id: &str) -> WorkflowExecutionStartedEventAttributes {
     let Attributes::WorkflowExecutionStartedEventAttributes(started) = t.attributes(id, 1) else {
         panic!()
     };

@@ -9,7 +9,7 @@ use super::*;
 
 const BEGUN: &str = "1:WorkflowExecutionStarted 2:WftScheduled 3:WftStarted 4:WftCompleted";
 
-fn child(id: &str, policy: ParentClosePolicy) -> Command {
+pub(super) fn child(id: &str, policy: ParentClosePolicy) -> Command {
     let attributes = c::StartChildWorkflowExecutionCommandAttributes {
         workflow_id: id.to_owned(),
         workflow_type: Some(WorkflowType { name: "C".to_owned() }),
@@ -48,7 +48,7 @@ fn cancel_of(id: &str, child_workflow_only: bool) -> Command {
 }
 
 impl Harness {
-    fn poll_child(&mut self) -> Task {
+    pub(super) fn poll_child(&mut self) -> Task {
         let call = self.send_poll(queue("children"));
         self.polled(call)
     }

@@ -6,6 +6,7 @@ mod buffering;
 mod callbacks;
 mod chains;
 mod contract;
+mod details;
 mod families;
 mod limits;
 mod lists;

@@ -7,7 +7,7 @@ use temporal_protos::api::workflowservice::v1::execute_multi_operation_request::
 
 use super::*;
 
-fn reset(t: &mut Harness, id: &str, finish: i64) -> Result<String, Status> {
+pub(super) fn reset(t: &mut Harness, id: &str, finish: i64) -> Result<String, Status> {
     let request_id = format!("reset-{}", t.calls);
     t.ask(
         rpc::ResetWorkflowExecution,
