@@ -4,7 +4,7 @@
 //! that a handler started for an operation is the end of the operation. It is told in the same breath as the run ends.
 
 use temporal_protos::api::common::v1::{Callback, Link, callback, link};
-use temporal_protos::api::enums::v1::{CallbackState, EventType};
+use temporal_protos::api::enums::v1::{CallbackState, EventType, RetryState};
 use temporal_protos::api::failure::v1::{
     ApplicationFailureInfo, CanceledFailureInfo, Failure, TerminatedFailureInfo, TimeoutFailureInfo,
     failure::FailureInfo,
@@ -106,10 +106,11 @@ pub(super) fn links_beside(callbacks: &[Callback], links: Vec<Link>) -> Vec<Link
 }
 
 impl Engine {
-    /// Tells whoever waits for the end of a closed run, unless the workflow goes on in another run.
+    /// Tells whoever waits for the end of a closed run, unless its work goes on in another run. A cron schedule's next run is
+    /// other work.
     pub(super) fn tell_callbacks(&mut self, key: RunKey) {
         let Some(run) = self.runs.get(&key) else { return };
-        if run.callbacks.is_empty() || run.next_run_id.is_some() || run.reset_to.is_some() {
+        if run.callbacks.is_empty() || run.reset_to.is_some() {
             return;
         }
         let Some(news) = self.news(run) else { return };
@@ -130,7 +131,10 @@ impl Engine {
                 ..Failure::default()
             })
         };
+        let retried = RetryState::InProgress as i32;
         let ending = match closing {
+            Attributes::WorkflowExecutionFailedEventAttributes(it) if it.retry_state == retried => return None,
+            Attributes::WorkflowExecutionTimedOutEventAttributes(it) if it.retry_state == retried => return None,
             Attributes::WorkflowExecutionCompletedEventAttributes(it) => {
                 Ending::Completed(it.result.and_then(|result| result.payloads.into_iter().next()))
             }

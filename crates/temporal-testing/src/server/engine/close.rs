@@ -273,7 +273,10 @@ impl Turn<'_> {
         started.eager_execution_accepted = false;
         started.workflow_execution_expiration_time = self.execution_expires_at.map(Time::to_proto);
         started.prev_auto_reset_points = self.reset_points_left(started.prev_auto_reset_points.take());
-        started.completion_callbacks = self.callbacks.iter().map(|it| it.callback.clone()).collect();
+        // This run's end is told before the schedule's next run.
+        let told = initiator == ContinueAsNewInitiator::CronSchedule;
+        let callbacks = self.callbacks.iter().filter(|_| !told);
+        started.completion_callbacks = callbacks.map(|it| it.callback.clone()).collect();
         let first = self.history.event(1).unwrap_or_default();
         Launch {
             namespace: self.namespace,
@@ -311,6 +314,9 @@ impl Turn<'_> {
             if !matches!(work, Work::Query(..)) {
                 self.dequeue(work);
             }
+        }
+        for id in self.nexus.keys().copied().collect::<Vec<_>>() {
+            self.orphan_nexus(id);
         }
         let live = &mut self.run.live;
         let activities = std::mem::take(&mut live.activity_calls).into_values();

@@ -39,6 +39,15 @@ pub(super) enum Ending {
     TimedOut(TimeoutType),
 }
 
+/// A request that a worker still has though nobody waits for its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Orphan {
+    id: i64,
+    errand: Errand,
+    stamp: i64,
+    until: Time,
+}
+
 /// A payload that says that there is none.
 fn nothing() -> Payload {
     Payload {
@@ -301,6 +310,7 @@ impl Turn<'_> {
         if self.nexus.get(&id).is_some_and(|it| it.started_at.is_some()) {
             return;
         }
+        self.orphan_nexus(id);
         let attributes = self.nexus_started_attributes(id, token);
         let extras = Extras {
             links,
@@ -309,8 +319,39 @@ impl Turn<'_> {
         self.arrive_quietly_at(at, attributes, extras);
     }
 
+    /// Remembers the requests of an operation that workers have: their answers are taken, for nothing.
+    pub(super) fn orphan_nexus(&mut self, id: i64) {
+        let now = self.shared.now;
+        self.run.live.nexus_orphans.retain(|orphan| orphan.until > now);
+        for errand in [Errand::Start, Errand::Cancel] {
+            let request = self.nexus.get(&id).and_then(|it| it.request(errand));
+            let Some((stamp, ErrandPhase::Out { until })) = request.map(|it| (it.stamp, it.phase)) else {
+                continue;
+            };
+            let orphan = Orphan {
+                id,
+                errand,
+                stamp,
+                until,
+            };
+            self.run.live.nexus_orphans.push(orphan);
+        }
+    }
+
+    /// Takes the answer to a request that nobody waits for any more; whether it was one.
+    pub(super) fn take_orphan(&mut self, id: i64, errand: Errand, stamp: i64) -> bool {
+        let now = self.shared.now;
+        let orphans = &mut self.run.live.nexus_orphans;
+        orphans.retain(|orphan| orphan.until > now);
+        let at = orphans
+            .iter()
+            .position(|it| (it.id, it.errand, it.stamp) == (id, errand, stamp));
+        at.map(|at| orphans.swap_remove(at)).is_some()
+    }
+
     /// The operation closes.
     pub(super) fn nexus_over(&mut self, id: i64, ending: Ending, links: Vec<Link>) {
+        self.orphan_nexus(id);
         self.nexus_attempt_over(id, Errand::Start);
         self.nexus_attempt_over(id, Errand::Cancel);
         let Some(operation) = self.nexus.get(&id) else { return };

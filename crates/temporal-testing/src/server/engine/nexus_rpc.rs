@@ -88,10 +88,16 @@ impl Engine {
         work: impl FnOnce(&mut Turn<'_>, i64, Errand) -> Result<(), Status>,
     ) -> Result<(), Status> {
         self.turn(key, |turn| {
-            if !turn.is_open() || !turn.is_nexus_out(token.id, errand, token.stamp) {
-                return Err(Status::not_found(GONE));
+            let (id, stamp) = (token.id, token.stamp);
+            if turn.is_open() && turn.is_nexus_out(id, errand, stamp) {
+                let done = work(turn, id, errand);
+                turn.take_orphan(id, errand, stamp);
+                return done;
             }
-            work(turn, token.id, errand)
+            if turn.take_orphan(id, errand, stamp) {
+                return Ok(());
+            }
+            Err(Status::not_found(GONE))
         })
         .ok_or_else(|| Status::not_found(GONE))?
     }

@@ -262,6 +262,15 @@ impl Turn<'_> {
                 Some(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(it)) if what.updates => {
                     self.readmit_update(it.request.unwrap_or_default());
                 }
+                Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it)) => {
+                    let extras = Extras {
+                        links: event.links,
+                        worker_may_ignore: event.worker_may_ignore,
+                        ..Extras::default()
+                    };
+                    let attributes = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it);
+                    self.event_with(attributes, extras);
+                }
                 _ => {}
             }
         }

@@ -13,6 +13,7 @@ use super::core::{Effect, Shared};
 use super::events::{Attributes, Origin, event_type, origin};
 use super::matching::{QueueType, Ticket, Work};
 use super::namespace::NamespaceId;
+use super::nexus::Orphan;
 use super::query::Query;
 use super::state::{ActivityChange, Errand, Record, State, give_back};
 use super::timers::{Pull, Slot, Timer};
@@ -45,6 +46,8 @@ pub(super) struct Live {
     pub(super) activity_calls: BTreeMap<i64, CallId>,
     /// The polls that took requests to handlers of Nexus operations, by scheduled event.
     pub(super) nexus_calls: BTreeMap<(i64, Errand), CallId>,
+    /// Requests to handlers that workers still have though their operations or the run are over.
+    pub(super) nexus_orphans: Vec<Orphan>,
     /// The worker whose commands are being carried out.
     pub(super) worker_identity: String,
     /// The run before it timed out without a worker: time is not skipped for its sake, or a chain of such runs would drive
@@ -66,6 +69,9 @@ impl Live {
         give_back(&mut self.tickets);
         give_back(&mut self.activity_calls);
         give_back(&mut self.nexus_calls);
+        if self.nexus_orphans.is_empty() {
+            self.nexus_orphans = Vec::new();
+        }
     }
 }
 

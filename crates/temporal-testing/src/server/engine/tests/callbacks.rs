@@ -85,6 +85,17 @@ impl Harness {
     }
 }
 
+fn reset(t: &mut Harness, id: &str, finish: i64) {
+    let request = wf::ResetWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(execution(id)),
+        workflow_task_finish_event_id: finish,
+        request_id: format!("reset-{id}"),
+        ..wf::ResetWorkflowExecutionRequest::default()
+    };
+    t.ask(rpc::ResetWorkflowExecution, request).unwrap();
+}
+
 const RUNS: &str = "5:NexusOperationScheduled 6:NexusOperationStarted 7:WftScheduled";
 
 #[test]
@@ -192,7 +203,30 @@ fn an_end_before_the_answer_is_preceded_by_a_beginning() {
         panic!("to the run")
     };
     assert_eq!(event.workflow_id, CALLED);
+    let history = t.history("wf");
+    t.answer_nexus(&task, Some(started("tok"))).unwrap();
+    assert_eq!(t.history("wf"), history, "it says nothing new");
     assert!(t.answer_nexus(&task, Some(started("tok"))).is_err());
+}
+
+#[test]
+fn of_a_cron_schedule_only_the_first_end_counts() {
+    let mut t = Harness::new();
+    t.called(|request| {
+        request.cron_schedule = "@every 5s".to_owned();
+        request.retry_policy = Some(RetryPolicy {
+            maximum_attempts: 2,
+            ..RetryPolicy::default()
+        });
+    });
+    t.advance(seconds(5));
+    t.end_called(fail_workflow(application_failure("once")));
+    assert!(t.history("wf").ends_with(RUNS), "it is retried");
+    t.advance(seconds(5));
+    t.end_called(fail_workflow(application_failure("twice")));
+    assert_eq!(t.last_cause(), application_failure("twice"));
+    t.advance(seconds(5));
+    assert!(t.describe(CALLED).callbacks.is_empty(), "nobody waits for the next one");
 }
 
 #[test]
@@ -248,6 +282,8 @@ fn one_run_may_stand_for_two_operations() {
     t.called(|_| {});
     let task = t.poll();
     t.complete(&task, vec![]);
+    let task = t.poll_called();
+    t.complete(&task, vec![]);
     t.begun("second", vec![operation()]);
     let task = t.poll_nexus();
     let attach = |request: &mut wf::StartWorkflowExecutionRequest| {
@@ -266,6 +302,13 @@ fn one_run_may_stand_for_two_operations() {
     t.start_with(CALLED, attach).unwrap();
     assert_eq!(t.describe(CALLED).callbacks.len(), 2, "the same request once");
     t.answer_nexus(&task, Some(started("tok"))).unwrap();
+    reset(&mut t, CALLED, 4);
+    assert!(
+        t.history(CALLED)
+            .ends_with("4:WftFailed 5:WorkflowExecutionOptionsUpdated 6:WftScheduled"),
+        "{}",
+        t.history(CALLED)
+    );
     t.end_called(complete_workflow());
     for id in ["wf", "second"] {
         assert!(t.history(id).contains("NexusOperationCompleted"), "{id}");
@@ -288,16 +331,6 @@ fn a_reset_takes_operations_and_callbacks_along() {
     t.called(|_| {});
     let task = t.poll();
     t.complete(&task, vec![]);
-    let reset = |t: &mut Harness, id: &str, finish| {
-        let request = wf::ResetWorkflowExecutionRequest {
-            namespace: "default".to_owned(),
-            workflow_execution: Some(execution(id)),
-            workflow_task_finish_event_id: finish,
-            request_id: format!("reset-{id}"),
-            ..wf::ResetWorkflowExecutionRequest::default()
-        };
-        t.ask(rpc::ResetWorkflowExecution, request).unwrap();
-    };
     reset(&mut t, "wf", 9);
     let task = t.poll_called();
     t.complete(&task, vec![]);
@@ -322,14 +355,7 @@ fn a_reset_asks_the_handler_of_an_operation_that_did_not_start() {
     t.signal("wf", "wake");
     let task = t.poll();
     t.complete(&task, vec![]);
-    let request = wf::ResetWorkflowExecutionRequest {
-        namespace: "default".to_owned(),
-        workflow_execution: Some(execution("wf")),
-        workflow_task_finish_event_id: 9,
-        request_id: "reset".to_owned(),
-        ..wf::ResetWorkflowExecutionRequest::default()
-    };
-    t.ask(rpc::ResetWorkflowExecution, request).unwrap();
+    reset(&mut t, "wf", 9);
     t.serve(started("tok"));
     assert!(
         t.history("wf").ends_with("10:WftScheduled 11:NexusOperationStarted"),

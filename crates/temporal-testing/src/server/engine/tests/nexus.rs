@@ -625,7 +625,11 @@ fn a_closed_run_leaves_no_requests_behind() {
     let task = t.poll_nexus();
     t.terminate("wf").unwrap();
     assert!(!t.has_nexus_task());
-    assert!(t.answer_nexus(&task, Some(sync("late"))).is_err());
+    t.answer_nexus(&task, Some(sync("late"))).unwrap();
+    assert!(
+        t.answer_nexus(&task, Some(sync("later"))).is_err(),
+        "taken once, for nothing"
+    );
     t.advance(seconds(100));
     assert!(
         t.history("wf")
