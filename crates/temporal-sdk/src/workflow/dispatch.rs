@@ -25,12 +25,7 @@ use temporal_protos::api::common::v1::Payload;
 pub(crate) fn signal(run: &Run, signal: SignalReceived) {
     let Some(subject) = run.handlers.subject() else { return };
     let Some(found) = Found::find(&run.handlers.added_signals, &subject.entry.signals, &signal.name) else {
-        tracing::warn!(
-            signal = signal.name,
-            known = names(subject.entry.signals.named.keys(), run.handlers.added_signals.names()),
-            "the workflow has no handler of this signal: it is kept until one is added with ctx.on_signal"
-        );
-        run.handlers.kept_signals.borrow_mut().push_back(signal);
+        keep(run, &subject, signal);
         return;
     };
     let policy = found.handler().options().unfinished_policy;
@@ -65,6 +60,16 @@ pub(crate) fn signal(run: &Run, signal: SignalReceived) {
         }
     };
     run.executor.spawn(task_name, Box::pin(task));
+}
+
+/// Keeps a signal that nobody handles.
+fn keep(run: &Run, subject: &Subject, signal: SignalReceived) {
+    tracing::warn!(
+        signal = signal.name,
+        known = names(subject.entry.signals.named.keys(), run.handlers.added_signals.names()),
+        "the workflow has no handler of this signal: it is kept until one is added with ctx.on_signal"
+    );
+    run.handlers.kept_signals.borrow_mut().push_back(signal);
 }
 
 /// A signal handler failed, and the workflow with it; but what its own cancellation did to the handler is not the handler's to
@@ -113,7 +118,11 @@ fn intercepted_signal(run: &Run, call: Call) -> LocalBoxFuture<Result<()>> {
                     return Ok(());
                 };
                 let found = Found::find(&run.handlers.added_signals, &subject.entry.signals, &name);
-                let Some(found) = found else { return Ok(()) };
+                let Some(found) = found else {
+                    // It was taken away meanwhile.
+                    keep(run, &subject, call.into_signal());
+                    return Ok(());
+                };
                 done(call_signal(&found, &subject, &context, &name, call.into_arguments())).await
             })
         };
@@ -129,9 +138,30 @@ async fn done<O>(called: Called<O>) -> Result<O> {
     }
 }
 
+/// Updates that came before the run method and that nobody handled then: it may have added their handlers when it was first
+/// polled.
+pub(crate) fn deliver_early_updates(run: &Run) -> Result<()> {
+    loop {
+        let next = run.handlers.early_updates.borrow_mut().pop_front();
+        let Some(next) = next else { return Ok(()) };
+        update(run, next)?;
+        run.executor.run_until_blocked();
+    }
+}
+
 /// Validates an update, accepts or rejects it, and calls its handler or starts it.
 pub(crate) fn update(run: &Run, update: UpdateReceived) -> Result<()> {
     let Some(subject) = run.handlers.subject() else {
+        return Ok(());
+    };
+    let Some(found) = Found::find(&run.handlers.added_updates, &subject.entry.updates, &update.name) else {
+        if run.is_before_run_method() {
+            run.handlers.early_updates.borrow_mut().push_back(update);
+        } else {
+            let known = names(subject.entry.updates.named.keys(), run.handlers.added_updates.names());
+            let error = unknown("update", &update.name, &subject, &known);
+            reject(run, &update.protocol_instance_id, &error);
+        }
         return Ok(());
     };
     let UpdateReceived {
@@ -143,26 +173,17 @@ pub(crate) fn update(run: &Run, update: UpdateReceived) -> Result<()> {
         run_validator,
         ..
     } = update;
-    let reject = |error: &Error| {
-        let failure = error.to_failure(&run.environment.converter);
-        run.core.borrow_mut().reject_update(&protocol_id, failure);
-    };
-    let Some(found) = Found::find(&run.handlers.added_updates, &subject.entry.updates, &name) else {
-        let known = names(subject.entry.updates.named.keys(), run.handlers.added_updates.names());
-        reject(&unknown("update", &name, &subject, &known));
-        return Ok(());
-    };
     let context = Context::root(run).for_update(update_id, name.clone());
     let call = Call::new(context.clone(), name.clone(), arguments, header);
     let input = match decode_update(run, &found, &call) {
         Ok(input) => input,
         Err(error) => {
-            reject(&error);
+            reject(run, &protocol_id, &error);
             return Ok(());
         }
     };
     if run_validator && let Err(error) = validate(run, &found, &subject, &call, &input) {
-        reject(&error);
+        reject(run, &protocol_id, &error);
         return Ok(());
     }
     run.core.borrow_mut().accept_update(&protocol_id);
@@ -191,6 +212,11 @@ pub(crate) fn update(run: &Run, update: UpdateReceived) -> Result<()> {
     };
     run.executor.spawn(task_name, Box::pin(task));
     Ok(())
+}
+
+fn reject(run: &Run, protocol_id: &str, error: &Error) {
+    let failure = error.to_failure(&run.environment.converter);
+    run.core.borrow_mut().reject_update(protocol_id, failure);
 }
 
 fn decode_update(run: &Run, found: &Found<'_, Payload>, call: &Call) -> Result<Input> {

@@ -4,11 +4,11 @@ use crate::workflow::added::{AddedTable, Handle};
 use crate::workflow::definition::{HandlerTable, Instance, UnfinishedPolicy, WorkflowEntry};
 use crate::workflow::executor::TaskName;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use temporal_core::SignalReceived;
+use temporal_core::{SignalReceived, UpdateReceived};
 use temporal_protos::api::common::v1::Payload;
 
 /// The instance of one run, its handlers, and which of them run.
@@ -20,6 +20,10 @@ pub(crate) struct Handlers {
     pub(crate) added_updates: AddedTable<Payload>,
     /// Signals that nobody handles yet.
     pub(crate) kept_signals: RefCell<VecDeque<SignalReceived>>,
+    /// Updates that nobody handled before the run method was first polled.
+    pub(crate) early_updates: RefCell<VecDeque<UpdateReceived>>,
+    /// The names of signals that came when the run was closed already, in the workflow task that closed it.
+    pub(crate) late_signals: RefCell<BTreeSet<String>>,
     running: RefCell<BTreeMap<u64, Running>>,
     next: Cell<u64>,
     /// The handler that is being called, for what it may do wrong.
@@ -80,6 +84,7 @@ impl Handlers {
         self.added_queries.clear();
         self.added_updates.clear();
         self.kept_signals.borrow_mut().clear();
+        self.early_updates.borrow_mut().clear();
         self.running.borrow_mut().clear();
     }
 

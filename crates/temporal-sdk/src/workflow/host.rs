@@ -359,6 +359,9 @@ impl WorkflowHost {
             return;
         }
         let run = Rc::clone(run);
+        if live {
+            self.span(&run).in_scope(|| warn_of_late_signals(&run));
+        }
         let unfinished = run.handlers.unfinished();
         if !unfinished.is_empty() && live {
             self.span(&run).in_scope(|| {
@@ -434,9 +437,16 @@ fn apply(run: &Run, job: Job) -> Result<(), Error> {
         Job::Run => {
             if let Some(main) = run.main.take() {
                 run.executor.start(main);
+                run.executor.run_until_blocked();
+                dispatch::deliver_early_updates(run)?;
             }
         }
-        Job::Signal(signal) => dispatch::signal(run, signal),
+        Job::Signal(signal) => {
+            if run.core().is_closed() {
+                run.handlers.late_signals.borrow_mut().insert(signal.name.clone());
+            }
+            dispatch::signal(run, signal);
+        }
         Job::Update(update) => dispatch::update(run, *update)?,
         Job::Query(query) => dispatch::query(run, query),
         Job::CancelRequested { reason } => run.root.cancel(run, &reason),
@@ -458,6 +468,17 @@ fn apply(run: &Run, job: Job) -> Result<(), Error> {
         Job::RandomSeedUpdated(seed) => run.random.reseed(seed),
     }
     Ok(())
+}
+
+fn warn_of_late_signals(run: &Run) {
+    let late = run.handlers.late_signals.take();
+    if !late.is_empty() {
+        tracing::warn!(
+            signals = late.into_iter().collect::<Vec<_>>().join(", "),
+            "{} ended while signals of the same workflow task were still to be applied, which are lost to its code: before it returns, let it wait for what else may come, as with ctx.wait_condition",
+            run.described()
+        );
+    }
 }
 
 fn child_started(run: &Run, seq: ChildSeq, start: ChildStart) {

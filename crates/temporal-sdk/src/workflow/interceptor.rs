@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use temporal_client::data::{ConversionError, FromPayload, PayloadConverterExt as _};
+use temporal_core::SignalReceived;
 use temporal_protos::api::common::v1::Payload;
 
 /// A future that stays on its thread.
@@ -111,6 +112,16 @@ impl Call {
 
     pub(crate) fn into_arguments(self) -> Vec<Payload> {
         self.arguments
+    }
+
+    /// The signal that it is.
+    pub(crate) fn into_signal(self) -> SignalReceived {
+        SignalReceived {
+            name: self.name,
+            arguments: self.arguments,
+            header: self.headers,
+            identity: String::new(),
+        }
     }
 
     /// The workflow's context.

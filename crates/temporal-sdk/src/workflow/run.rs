@@ -216,6 +216,13 @@ impl RunState {
         }
     }
 
+    /// Whether the run method is still to be polled for the first time.
+    pub(crate) fn is_before_run_method(&self) -> bool {
+        let main = self.main.take();
+        self.main.set(main);
+        main.is_some()
+    }
+
     /// The error as the policies of workflow and worker see it.
     pub(crate) fn judged(&self, error: Error) -> Error {
         self.entry.failures.apply(&self.environment.failures, error)

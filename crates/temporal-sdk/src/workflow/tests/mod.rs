@@ -4,6 +4,7 @@ mod cancellation;
 mod definitions;
 mod failing;
 mod greeting;
+mod messages;
 mod misuse;
 mod nexus;
 mod order;
