@@ -3,10 +3,11 @@
 use crate::quick_local;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use temporal_integration_tests::history::{EventType, count, essential};
+use temporal_integration_tests::env::captured;
+use temporal_integration_tests::history::{Attributes, Event, EventType, count, essential};
 use temporal_integration_tests::run;
 use temporal_sdk::client::RetryPolicy;
-use temporal_sdk::client::failure::ApplicationError;
+use temporal_sdk::client::failure::{ApplicationError, ApplicationErrorCategory};
 use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::{activity, args, workflow};
 
@@ -209,6 +210,83 @@ fn s72_s86_many_local_activities_at_once() {
                     .await?,
                 50 * 49
             );
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[workflow]
+async fn calls_nobody(ctx: &workflow::Context) -> workflow::Result<i64> {
+    Ok(ctx.execute_local_activity(double, 4, quick_local()).await?)
+}
+
+/// S72: a local activity that the worker does not have fails the workflow task, as in the Go SDK, and says so; a worker that has
+/// it goes on.
+#[test]
+fn s72_an_unregistered_local_activity_fails_the_task() {
+    run(async |env| {
+        let handle = env
+            .client()
+            .start_workflow(calls_nobody, (), env.unrecorded_options("nobody"))
+            .await?;
+        let without = env.worker().workflow::<calls_nobody>().max_cached_workflows(0);
+        env.serve(without, async {
+            let failed = |event: &Event| event.event_type() == EventType::WorkflowTaskFailed;
+            let events = env.wait_for_event(handle.id(), failed).await?;
+            let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) =
+                events.last().and_then(|event| event.attributes.clone())
+            else {
+                anyhow::bail!("the last event is no failed task")
+            };
+            let message = failed.failure.unwrap_or_default().message;
+            for part in ["\"double\" is not registered", env.task_queue(), "it has: none"] {
+                assert!(message.contains(part), "{part}: {message}");
+            }
+            Ok(())
+        })
+        .await?;
+        let with = env.worker().workflow::<calls_nobody>().activity(double);
+        env.serve(with, async {
+            assert_eq!(handle.result().await?, 8);
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[activity]
+fn fails_as_expected(ctx: &activity::Context) -> activity::Result<()> {
+    match ctx.info().attempt {
+        1 => Err(ApplicationError::new("just business")
+            .category(ApplicationErrorCategory::Benign)
+            .into()),
+        2 => Err("out of order".into()),
+        _ => Ok(()),
+    }
+}
+
+#[workflow]
+async fn calls_business(ctx: &workflow::Context) -> workflow::Result<()> {
+    let soon = RetryPolicy::new().initial_interval(Duration::from_millis(10));
+    let options = quick_local().retry_policy(soon);
+    Ok(ctx.execute_local_activity(fails_as_expected, (), options).await?)
+}
+
+/// P63: a benign failure of a local activity is no warning, as with other activities.
+#[test]
+fn p63_a_benign_failure_of_a_local_activity_is_no_warning() {
+    run(async |env| {
+        let worker = env.worker().workflow::<calls_business>().activity(fails_as_expected);
+        env.serve(worker, async {
+            let handle = env
+                .client()
+                .start_workflow(calls_business, (), env.unrecorded_options("business"))
+                .await?;
+            handle.result().await?;
+            let warnings = captured(|line| line.contains("fails_as_expected") && line.contains(handle.id()));
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(warnings[0].contains("out of order"), "{warnings:?}");
             Ok(())
         })
         .await

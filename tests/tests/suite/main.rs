@@ -17,9 +17,11 @@ mod examples;
 mod failing;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod guard;
+mod heartbeats;
 mod hello;
 mod history_paging;
 mod interceptors;
+mod limits;
 mod local_activities;
 mod logging;
 mod messages;

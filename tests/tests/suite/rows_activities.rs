@@ -145,6 +145,62 @@ fn s143_a_broken_executor_ends_its_worker() {
     });
 }
 
+#[workflow]
+async fn asks_locally(ctx: &workflow::Context) -> workflow::Result<String> {
+    Ok(ctx.execute_local_activity(thread_name, (), quick_local()).await?)
+}
+
+/// S143: so does one that takes no job of a local activity.
+#[test]
+fn s143_a_broken_executor_ends_its_worker_for_a_local_activity() {
+    run(async |env| {
+        let worker = || env.worker().workflow::<asks_locally>().activity(thread_name);
+        let handle = env
+            .client()
+            .start_workflow(asks_locally, (), env.unrecorded_options("broken"))
+            .await?;
+        let ended = worker().max_cached_workflows(0).executor(Broken).build()?.run();
+        let error = tokio::time::timeout(MINUTE, ended).await?.unwrap_err();
+        assert!(matches!(error, WorkerError::Executor(_)), "{error}");
+        env.serve(worker(), async {
+            handle.result().await?;
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// S140: the warning counts what the worker takes: local activities when there are some, and no others if it polls for none.
+#[test]
+fn s140_the_warning_counts_local_activities() {
+    run(async |env| {
+        for (remote, suffix, taken) in [(false, "only", 0), (true, "both", 3)] {
+            let pool = ThreadPool::new(NonZeroUsize::new(5).unwrap())?;
+            let mut worker = env
+                .worker()
+                .workflow::<asks_locally>()
+                .activity(thread_name)
+                .executor(pool)
+                .max_concurrent_activities(3)
+                .max_concurrent_local_activities(47);
+            if !remote {
+                worker = worker.no_remote_activities();
+            }
+            env.serve(worker, async {
+                env.client()
+                    .execute_workflow(asks_locally, (), env.unrecorded_options(suffix))
+                    .await?;
+                Ok(())
+            })
+            .await?;
+            let at = format!("max_concurrent_activities={taken} max_concurrent_local_activities=47");
+            let warnings = captured(|line| line.contains(&at));
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+        }
+        Ok(())
+    });
+}
+
 #[activity]
 async fn blocks_its_thread_147() -> activity::Result<()> {
     // The mistake itself.

@@ -178,6 +178,9 @@ impl<E: Into<Boxed> + 'static> From<E> for Error {
         if let Some(error) = taken::<_, anyhow::Error>(&mut error) {
             return from_anyhow(error);
         }
+        if let Some(error) = taken::<_, Boxed>(&mut error) {
+            return from_boxed(error);
+        }
         match error {
             Some(error) => Self::failed(error, error_type::<E>()),
             // Not reached: what was taken was returned.
@@ -189,6 +192,14 @@ impl<E: Into<Boxed> + 'static> From<E> for Error {
 /// What is in the slot, if it is a `T`.
 fn taken<E: 'static, T: 'static>(slot: &mut Option<E>) -> Option<T> {
     (slot as &mut dyn Any).downcast_mut::<Option<T>>()?.take()
+}
+
+/// `Box<dyn Error + Send + Sync>` is what `?` makes in code that is not the SDK's.
+fn from_boxed(error: Boxed) -> Error {
+    match error.downcast::<Cancelled>() {
+        Ok(cancelled) => (*cancelled).into(),
+        Err(error) => Error::failed(error, None),
+    }
 }
 
 fn from_anyhow(error: anyhow::Error) -> Error {
@@ -205,11 +216,7 @@ fn from_anyhow(error: anyhow::Error) -> Error {
 /// The type's name without path and parameters; none for what has no name of its own.
 fn error_type<E: 'static>() -> Option<String> {
     let any = std::any::TypeId::of::<E>();
-    let nameless = [
-        std::any::TypeId::of::<String>(),
-        std::any::TypeId::of::<&'static str>(),
-        std::any::TypeId::of::<Boxed>(),
-    ];
+    let nameless = [std::any::TypeId::of::<String>(), std::any::TypeId::of::<&'static str>()];
     if nameless.contains(&any) {
         return None;
     }
@@ -285,6 +292,10 @@ mod tests {
         let cancelled = Cancelled::new(CancellationReason::Paused);
         assert!(Error::from(cancelled).is_cancelled());
         assert!(Error::from(anyhow::Error::from(cancelled).context("within")).is_cancelled());
+        let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(cancelled);
+        assert!(Error::from(boxed).is_cancelled());
+        let boxed: Box<dyn std::error::Error + Send + Sync> = "broken".into();
+        assert_eq!(type_of(boxed), None);
         assert!(Error::cancelled().is_cancelled());
         assert!(Error::complete_async().is_complete_async());
         assert_eq!(Error::from(cancelled).to_string(), cancelled.to_string());

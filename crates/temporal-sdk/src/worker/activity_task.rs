@@ -6,20 +6,23 @@
 
 use super::heartbeat::Heartbeats;
 use super::shared::Shared;
-use super::{codec, execution};
-use crate::activity::{CancellationReason, Context, Control, Ending, Error, ExecutorError, Info};
+use super::{codec, execution, payload_limit};
+use crate::activity::{CancellationReason, Context, Control, Ending, Error, Info};
 use bytes::Bytes;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 use temporal_client::data::{ErasedValue, PayloadConverter};
-use temporal_client::failure::{ApplicationError, Failure as FailureError};
+use temporal_client::failure::ApplicationError;
 use temporal_client::protos::api::common::v1::{Payload, Payloads};
+use temporal_client::protos::api::enums::v1::ActivityTaskFailedCause;
 use temporal_client::protos::api::failure::v1::Failure;
 use temporal_client::protos::api::workflowservice::v1::{
     PollActivityTaskQueueResponse, RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
 };
 use temporal_client::protos::payloads::VisitPayloads;
+use temporal_client::protos::prost::Message as _;
 use temporal_client::{Priority, RetryPolicy, Rpc, RpcError};
 
 /// How much longer than its timeout allows an activity is let run before it is told. The server has given it up by then;
@@ -42,15 +45,14 @@ pub(super) async fn run(worker: Arc<Shared>, mut task: PollActivityTaskQueueResp
         )),
         Ok(()) => prepared.attempt(&worker, &ticket.activity_type, input).await,
     };
-    if let Err(error) = &result
-        && let Some(error) = error.downcast_ref::<ExecutorError>()
-    {
-        // It takes no other job either.
-        let _ = worker.fatal.send(error.clone().into());
+    if let Err(error) = &result {
+        worker.end_if_executor_broke(error);
     }
     let unsent = prepared.heartbeats.end();
     let answered = match result {
         Ok(payload) => ticket.completed(&worker, payload).await,
+        // Whoever completes it does not know them.
+        Err(error) if error.is_complete_async() => prepared.heartbeats.send_last(unsent).await,
         Err(error) => {
             ticket
                 .ended(&worker, error, unsent, prepared.control.cancellation_reason())
@@ -78,7 +80,7 @@ struct Prepared {
 impl Prepared {
     fn new(worker: &Arc<Shared>, task: PollActivityTaskQueueResponse) -> Self {
         let heartbeat_timeout = duration(task.heartbeat_timeout);
-        let heartbeats = Heartbeats::new(worker, task.task_token.clone(), resource_id(&task), heartbeat_timeout);
+        let heartbeats = Heartbeats::new(worker, &task, resource_id(&task), heartbeat_timeout);
         let recorder = Arc::clone(&heartbeats);
         let (headers, details) = (task.header.clone(), task.heartbeat_details.clone());
         let (ctx, control) = Context::builder(info(worker, task))
@@ -110,14 +112,19 @@ impl Prepared {
             ));
         };
         let mut attempt = std::pin::pin!(execution::attempt(definition.clone(), self.ctx.clone(), input));
-        let Some(limit) = time_limit(self.ctx.info()) else {
-            return attempt.await;
+        let limit = async {
+            match time_limit(self.ctx.info()) {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
         };
         tokio::select! {
             biased;
             result = &mut attempt => return result,
-            () = tokio::time::sleep(limit) => self.control.cancel(CancellationReason::TimedOut),
+            () = limit => {}
+            () = self.heartbeats.missed(TIMEOUT_ALLOWANCE) => {}
         }
+        self.control.cancel(CancellationReason::TimedOut);
         attempt.await
     }
 }
@@ -227,15 +234,32 @@ impl Ticket {
             let failure = worker.client.data_converter().error_to_failure(&error, None);
             return self.failed(worker, failure, None).await;
         }
+        let size = request.result.as_ref().map_or(0, Payloads::encoded_len);
+        let limit = payload_limit::known(worker.payload_limit.load(Ordering::Relaxed));
+        if let Some(limit) = limit.filter(|limit| size > *limit) {
+            return self
+                .too_large(worker, payload_limit::explained(&self.result_of(), size, limit))
+                .await;
+        }
         match worker.respond(request).await {
             Ok(_) => Ok(()),
-            Err(error) => self.undeliverable(worker, error).await,
+            Err(error) => self.undeliverable(worker, error, size).await,
         }
+    }
+
+    fn result_of(&self) -> String {
+        let Self {
+            activity_type,
+            activity_id,
+            workflow_id,
+            ..
+        } = self;
+        format!("the result of activity \"{activity_type}\" (id {activity_id}) of workflow \"{workflow_id}\"")
     }
 
     /// A result that the server does not take, such as one that is too large, fails the activity: otherwise its workflow
     /// would wait until a timeout and never learn why.
-    async fn undeliverable(&self, worker: &Shared, error: RpcError) -> Result<(), RpcError> {
+    async fn undeliverable(&self, worker: &Shared, error: RpcError, size: usize) -> Result<(), RpcError> {
         use temporal_client::Code;
         if !matches!(
             error.code(),
@@ -244,13 +268,45 @@ impl Ticket {
             return Err(error);
         }
         let message = format!(
-            "the server does not take the result of activity \"{}\": {}",
-            self.activity_type,
+            "the server does not take {}, which has {size} bytes: {}",
+            self.result_of(),
             error.message()
         );
+        if error.message().contains("larger than max") {
+            return self
+                .too_large(worker, format!("{message}: {}", payload_limit::REMEDY))
+                .await;
+        }
         let failure = ApplicationError::new(message).kind("ResultRefused").non_retryable();
         let failure = worker.client.data_converter().error_to_failure(&failure, None);
         self.failed(worker, failure, None).await
+    }
+
+    /// The result is too large: another attempt would have the same, so there is none.
+    async fn too_large(&self, worker: &Shared, message: String) -> Result<(), RpcError> {
+        let failure = payload_limit::failure(worker.client.data_converter(), message);
+        self.log(&failure, false);
+        let request = RespondActivityTaskFailedRequest {
+            cause: ActivityTaskFailedCause::PayloadsTooLarge.into(),
+            ..self.failure_request(worker, failure, None)
+        };
+        self.send(worker, request).await
+    }
+
+    /// Leaves out what the attempt told last, if it is too large: the failure is what has to arrive.
+    fn bound_details(&self, worker: &Shared, request: &mut RespondActivityTaskFailedRequest) {
+        let size = request.last_heartbeat_details.as_ref().map_or(0, Payloads::encoded_len);
+        let limit = payload_limit::known(worker.payload_limit.load(Ordering::Relaxed));
+        if let Some(limit) = limit.filter(|limit| size > *limit) {
+            let what = format!("what activity \"{}\" told last with its heartbeats", self.activity_type);
+            tracing::warn!(
+                activity_id = self.activity_id,
+                workflow_id = self.workflow_id,
+                "{}; it is left out",
+                payload_limit::explained(&what, size, limit)
+            );
+            request.last_heartbeat_details = None;
+        }
     }
 
     async fn ended(
@@ -262,6 +318,7 @@ impl Ticket {
     ) -> Result<(), RpcError> {
         let converter = worker.client.data_converter();
         match error.into_ending() {
+            // Seen to before.
             Ending::CompleteAsync => Ok(()),
             Ending::Cancelled { details } => {
                 let details = details.map(|details| details_payloads(&*details, &**converter.payload_converter()));
@@ -269,46 +326,42 @@ impl Ticket {
             }
             Ending::Failed { error, type_name } => {
                 let failure = converter.error_to_failure(&*error, type_name.as_deref());
-                self.log(&failure, &*error);
+                self.log(&failure, execution::is_benign(&*error));
                 self.failed(worker, failure, unsent).await
             }
         }
     }
 
-    fn log(&self, failure: &Failure, error: &(dyn std::error::Error + 'static)) {
-        let benign =
-            matches!(FailureError::from_error(error, None), FailureError::Application(error) if error.is_benign());
-        let Self {
-            activity_type,
-            activity_id,
-            attempt,
-            workflow_id,
-            ..
-        } = self;
-        let message = &failure.message;
-        if benign {
-            tracing::debug!(
-                activity_type,
-                activity_id,
-                attempt,
-                workflow_id,
-                message,
-                "activity failed, as expected"
-            );
-        } else {
-            tracing::warn!(
-                activity_type,
-                activity_id,
-                attempt,
-                workflow_id,
-                message,
-                "activity failed"
-            );
-        }
+    fn log(&self, failure: &Failure, benign: bool) {
+        execution::log_failure(
+            &execution::Failed {
+                activity_type: &self.activity_type,
+                activity_id: &self.activity_id,
+                attempt: u32::try_from(self.attempt).unwrap_or(1),
+                workflow_id: &self.workflow_id,
+                local: false,
+            },
+            failure,
+            benign,
+        );
     }
 
     async fn failed(&self, worker: &Shared, failure: Failure, unsent: Option<Vec<Payload>>) -> Result<(), RpcError> {
-        let request = RespondActivityTaskFailedRequest {
+        let mut request = self.failure_request(worker, failure, unsent);
+        if !self.encode(worker, &mut request).await {
+            return Ok(());
+        }
+        self.bound_details(worker, &mut request);
+        worker.respond(request).await.map(drop)
+    }
+
+    fn failure_request(
+        &self,
+        worker: &Shared,
+        failure: Failure,
+        unsent: Option<Vec<Payload>>,
+    ) -> RespondActivityTaskFailedRequest {
+        RespondActivityTaskFailedRequest {
             task_token: self.task_token.clone(),
             failure: Some(failure),
             identity: worker.identity.clone(),
@@ -317,8 +370,7 @@ impl Ticket {
             last_heartbeat_details: unsent.map(|payloads| Payloads { payloads }),
             worker_version: worker.version_stamp(),
             ..Default::default()
-        };
-        self.send(worker, request).await
+        }
     }
 
     /// What the server is told of an activity that stopped depends on why it was to stop.
@@ -362,15 +414,26 @@ impl Ticket {
     }
 
     async fn send<R: Rpc + VisitPayloads + Send>(&self, worker: &Shared, mut request: R) -> Result<(), RpcError> {
-        if let Err(error) = codec::encode(worker.client.data_converter(), &mut request).await {
-            tracing::error!(
-                activity_type = self.activity_type,
-                %error,
-                "the payload codec cannot encode how an activity ended: the server will time it out"
-            );
+        if !self.encode(worker, &mut request).await {
             return Ok(());
         }
         worker.respond(request).await.map(drop)
+    }
+
+    /// Applies the codec; false, which is logged, if it fails.
+    async fn encode(&self, worker: &Shared, request: &mut (dyn VisitPayloads + Send)) -> bool {
+        match codec::encode(worker.client.data_converter(), request).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(
+                    activity_type = self.activity_type,
+                    workflow_id = self.workflow_id,
+                    %error,
+                    "the payload codec cannot encode how an activity ended: the server will time it out"
+                );
+                false
+            }
+        }
     }
 }
 

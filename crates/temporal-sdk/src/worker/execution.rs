@@ -6,7 +6,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
+use temporal_client::failure::Failure as FailureError;
 use temporal_client::protos::api::common::v1::Payload;
+use temporal_client::protos::api::failure::v1::Failure;
 use tracing::Instrument as _;
 
 /// An async activity that keeps its thread for longer than this at a time holds up others.
@@ -82,4 +84,51 @@ pub(super) fn not_registered(name: &str, task_queue: &str, registered: &str) -> 
         ),
         "NotFoundError",
     )
+}
+
+/// An attempt that failed, for the log.
+pub(super) struct Failed<'a> {
+    pub(super) activity_type: &'a str,
+    pub(super) activity_id: &'a str,
+    pub(super) attempt: u32,
+    pub(super) workflow_id: &'a str,
+    pub(super) local: bool,
+}
+
+/// Whether the author says that the error is part of the business.
+pub(super) fn is_benign(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(FailureError::from_error(error, None), FailureError::Application(error) if error.is_benign())
+}
+
+/// Notes that an attempt failed: a warning, unless the error is benign.
+pub(super) fn log_failure(attempt: &Failed<'_>, failure: &Failure, benign: bool) {
+    let Failed {
+        activity_type,
+        activity_id,
+        attempt,
+        workflow_id,
+        local,
+    } = attempt;
+    let message = &failure.message;
+    if benign {
+        tracing::debug!(
+            activity_type,
+            activity_id,
+            attempt,
+            workflow_id,
+            local,
+            message,
+            "activity failed, as expected"
+        );
+    } else {
+        tracing::warn!(
+            activity_type,
+            activity_id,
+            attempt,
+            workflow_id,
+            local,
+            message,
+            "activity failed"
+        );
+    }
 }

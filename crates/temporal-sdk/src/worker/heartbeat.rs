@@ -1,19 +1,22 @@
 //! Heartbeats of an activity to the server.
 
-use super::codec;
 use super::shared::Shared;
+use super::{codec, payload_limit};
 use crate::activity::{CancellationReason, Control};
 use bytes::Bytes;
 use parking_lot::Mutex;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use temporal_client::RpcError;
 use temporal_client::protos::api::common::v1::{Payload, Payloads};
 use temporal_client::protos::api::workflowservice::v1::{
-    RecordActivityTaskHeartbeatRequest, RecordActivityTaskHeartbeatResponse,
+    PollActivityTaskQueueResponse, RecordActivityTaskHeartbeatRequest, RecordActivityTaskHeartbeatResponse,
 };
+use temporal_client::protos::prost::Message as _;
+use temporal_client::{Code, RpcError};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 /// The heartbeats of one attempt: the newest details, sent at most once in an interval.
 #[derive(Debug)]
@@ -22,13 +25,17 @@ pub(super) struct Heartbeats {
     runtime: Handle,
     task_token: Bytes,
     resource_id: String,
+    activity_type: String,
+    activity_id: String,
+    workflow_id: String,
+    timeout: Option<Duration>,
     interval: Duration,
     /// Known once the context is made, which needs the heartbeats.
     control: OnceLock<Control>,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// The newest details.
     details: Vec<Payload>,
@@ -36,6 +43,12 @@ struct State {
     recorded: u64,
     /// The last of them that the server has got.
     delivered: u64,
+    /// When the server last heard of the activity: its start, or the last heartbeat.
+    heard: Instant,
+    /// The newest details that the server has taken.
+    taken: Option<Payloads>,
+    /// Whether it was said that details are too large.
+    complained: bool,
     sender: Option<AbortHandle>,
     ended: bool,
 }
@@ -43,18 +56,32 @@ struct State {
 impl Heartbeats {
     pub(super) fn new(
         worker: &Arc<Shared>,
-        task_token: Bytes,
+        task: &PollActivityTaskQueueResponse,
         resource_id: String,
         timeout: Option<Duration>,
     ) -> Arc<Self> {
+        let state = State {
+            details: Vec::new(),
+            recorded: 0,
+            delivered: 0,
+            heard: Instant::now(),
+            taken: None,
+            complained: false,
+            sender: None,
+            ended: false,
+        };
         Arc::new(Self {
             worker: Arc::clone(worker),
             runtime: Handle::current(),
-            task_token,
+            task_token: task.task_token.clone(),
             resource_id,
+            activity_type: task.activity_type.clone().unwrap_or_default().name,
+            activity_id: task.activity_id.clone(),
+            workflow_id: task.workflow_execution.clone().unwrap_or_default().workflow_id,
+            timeout,
             interval: interval(worker, timeout),
             control: OnceLock::new(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
         })
     }
 
@@ -88,6 +115,29 @@ impl Heartbeats {
         (state.recorded > state.delivered).then(|| std::mem::take(&mut state.details))
     }
 
+    /// Sends the details that the end of the attempt left over, since nothing else tells the server of them.
+    pub(super) async fn send_last(&self, unsent: Option<Vec<Payload>>) -> Result<(), RpcError> {
+        match unsent {
+            Some(details) => self.send(details).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends when the server must have given the activity up for want of heartbeats, and `allowance` later; never, if it
+    /// does not wait for any.
+    pub(super) async fn missed(&self, allowance: Duration) {
+        let Some(patience) = self.timeout.and_then(|timeout| timeout.checked_add(allowance)) else {
+            return std::future::pending().await;
+        };
+        loop {
+            let heard = self.state.lock().heard;
+            if heard.elapsed() >= patience {
+                return;
+            }
+            tokio::time::sleep_until(heard + patience).await;
+        }
+    }
+
     /// Sends as long as there is something new, an interval apart.
     async fn send_all(self: Arc<Self>) {
         loop {
@@ -100,10 +150,16 @@ impl Heartbeats {
                 (state.details.clone(), state.recorded)
             };
             match self.send(details).await {
-                Ok(answer) => self.hear(answer),
+                Ok(answer) => self.hear(&answer),
                 Err(error) if error.is_not_found() => self.cancel(CancellationReason::NotFound),
                 Err(error) => {
-                    tracing::warn!(%error, "a heartbeat was not delivered");
+                    let Self {
+                        activity_type,
+                        activity_id,
+                        workflow_id,
+                        ..
+                    } = &*self;
+                    tracing::warn!(activity_type, activity_id, workflow_id, %error, "a heartbeat was not delivered");
                     tokio::time::sleep(self.interval).await;
                     continue;
                 }
@@ -122,13 +178,51 @@ impl Heartbeats {
             resource_id: self.resource_id.clone(),
         };
         if let Err(error) = codec::encode(self.worker.client.data_converter(), &mut request).await {
-            tracing::error!(%error, "the codec cannot encode the details of a heartbeat: it is sent without them");
+            tracing::error!(
+                activity_type = self.activity_type,
+                workflow_id = self.workflow_id,
+                %error,
+                "the codec cannot encode the details of a heartbeat: it is sent without them"
+            );
             request.details = None;
         }
-        self.worker.client.call(request).await
+        // The server would fail the activity for them.
+        let size = request.details.as_ref().map_or(0, Payloads::encoded_len);
+        let limit = payload_limit::known(self.worker.payload_limit.load(Ordering::Relaxed));
+        if let Some(limit) = limit.filter(|limit| size > *limit) {
+            self.complain(&format!(
+                "they have {size} bytes, and the namespace takes at most {limit}"
+            ));
+            request.details = self.state.lock().taken.clone();
+        }
+        let answer = match self.worker.client.call(request.clone()).await {
+            Err(error) if refuses_details(&error) && request.details.is_some() => {
+                self.complain(error.message());
+                request.details = self.state.lock().taken.take();
+                self.worker.client.call(request.clone()).await?
+            }
+            answer => answer?,
+        };
+        let mut state = self.state.lock();
+        state.taken = request.details;
+        state.heard = Instant::now();
+        Ok(answer)
     }
 
-    fn hear(&self, answer: RecordActivityTaskHeartbeatResponse) {
+    /// Says, once, that details cannot be sent.
+    fn complain(&self, why: &str) {
+        if !std::mem::replace(&mut self.state.lock().complained, true) {
+            tracing::warn!(
+                activity_type = self.activity_type,
+                activity_id = self.activity_id,
+                workflow_id = self.workflow_id,
+                "[TMPRL1103] the details of a heartbeat are too large ({why}): it is sent with the last ones that were not; {}",
+                payload_limit::REMEDY
+            );
+        }
+    }
+
+    fn hear(&self, answer: &RecordActivityTaskHeartbeatResponse) {
         if answer.cancel_requested {
             self.cancel(CancellationReason::Requested);
         } else if answer.activity_paused {
@@ -142,6 +236,15 @@ impl Heartbeats {
         if let Some(control) = self.control.get() {
             control.cancel(reason);
         }
+    }
+}
+
+/// Whether the server takes the heartbeat no more than its details, however often it is sent.
+fn refuses_details(error: &RpcError) -> bool {
+    match error.code() {
+        Code::InvalidArgument => true,
+        Code::ResourceExhausted => error.message().contains("larger than max"),
+        _ => false,
     }
 }
 

@@ -58,6 +58,19 @@ impl Default for LocalActivities {
     }
 }
 
+/// What is said of a local activity that the worker does not have, if one of those to be run is such. It fails the
+/// workflow task, as in the Go SDK: another deployment mends it, and nothing of it stays in the history.
+pub(super) fn unregistered(worker: &Shared, requests: &[LocalActivityRequest]) -> Option<String> {
+    requests.iter().find_map(|request| match request {
+        LocalActivityRequest::Run(_, command) if worker.activities.find(&command.activity_type).is_none() => {
+            let names = worker.activities.names();
+            let error = execution::not_registered(&command.activity_type, &worker.task_queue, &names);
+            Some(format!("{error}; local activities run on the worker of their workflow"))
+        }
+        LocalActivityRequest::Run(..) | LocalActivityRequest::Cancel(_) => None,
+    })
+}
+
 impl LocalActivities {
     /// Starts and cancels what the workflow asks for.
     ///
@@ -245,7 +258,7 @@ impl LocalRun {
         let name = &self.command.activity_type;
         let Some(definition) = self.worker.activities.find(name).cloned() else {
             let error = execution::not_registered(name, &self.worker.task_queue, &self.worker.activities.names());
-            return self.ended(error, None);
+            return self.ended(number, error, None);
         };
         let slots = Arc::clone(&self.worker.local_activity_slots);
         let _slot = tokio::select! {
@@ -255,6 +268,9 @@ impl LocalRun {
             () = sleep(self.command.schedule_to_start_timeout) => return Attempt::TimedOut(TimeoutType::ScheduleToStart),
             () = sleep_until(self.deadline) => return Attempt::TimedOut(TimeoutType::ScheduleToClose),
         };
+        if definition.is_blocking() {
+            self.worker.check_executor(true);
+        }
         let (ctx, control) = self.context(number);
         let _running = self.worker.running(control.clone());
         let arguments = self.command.arguments.clone();
@@ -279,21 +295,24 @@ impl LocalRun {
         };
         match result {
             Ok(payload) => Attempt::Completed(payload),
-            Err(error) => self.ended(error, control.cancellation_reason()),
+            Err(error) => self.ended(number, error, control.cancellation_reason()),
         }
     }
 
-    fn ended(&self, error: Error, reason: Option<CancellationReason>) -> Attempt {
+    fn ended(&self, number: u32, error: Error, reason: Option<CancellationReason>) -> Attempt {
+        self.worker.end_if_executor_broke(&error);
         let converter = self.worker.client.data_converter();
         match error.into_ending() {
             Ending::Failed { error, type_name } => {
                 let failure = converter.error_to_failure(&*error, type_name.as_deref());
-                tracing::warn!(
-                    activity_type = self.command.activity_type,
-                    workflow_id = self.caller.workflow_id,
-                    message = failure.message,
-                    "local activity failed"
-                );
+                let failed = execution::Failed {
+                    activity_type: &self.command.activity_type,
+                    activity_id: &self.activity_id,
+                    attempt: number,
+                    workflow_id: &self.caller.workflow_id,
+                    local: true,
+                };
+                execution::log_failure(&failed, &failure, execution::is_benign(&*error));
                 Attempt::Failed(failure)
             }
             Ending::Cancelled { details } if reason.is_some() => {

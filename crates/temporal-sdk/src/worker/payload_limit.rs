@@ -1,21 +1,54 @@
 //! Values that are larger than the namespace takes: told before the server ends the workflow for it.
 
+use super::codec;
 use super::shard::task_failure;
 use crate::workflow::host::TaskFailure;
+use temporal_client::DataConverter;
+use temporal_client::data::CodecError;
+use temporal_client::failure::ApplicationError;
+use temporal_client::protos::any;
 use temporal_client::protos::api::command::v1::Command;
 use temporal_client::protos::api::command::v1::command::Attributes;
-use temporal_client::protos::api::common::v1::Payload;
-use temporal_client::protos::api::enums::v1::WorkflowTaskFailedCause;
+use temporal_client::protos::api::common::v1::{Payload, Payloads};
+use temporal_client::protos::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
+use temporal_client::protos::api::failure::v1::Failure;
+use temporal_client::protos::api::protocol::v1::Message;
+use temporal_client::protos::api::query::v1::WorkflowQueryResult;
+use temporal_client::protos::api::update::v1::{Acceptance, Outcome, Rejection, Response, outcome};
+use temporal_client::protos::api::workflowservice::v1::RespondWorkflowTaskCompletedRequest;
 use temporal_client::protos::payloads::{Group, collect_groups};
 use temporal_client::protos::prost::{Message as _, length_delimiter_len};
 
 /// From which part of the limit on a value is warned of: a quarter.
 const WARNED_PART: usize = 4;
 
+/// How many commands of an answer that is too large are named.
+const NAMED: usize = 3;
+
+/// What to do about a value that is too large.
+pub(super) const REMEDY: &str =
+    "keep large values elsewhere and pass their address, split them, or compress them with a payload codec";
+
+/// What is said of a value that is larger than the namespace takes.
+pub(super) fn explained(what: &str, size: usize, limit: usize) -> String {
+    format!("[TMPRL1103] {what} has {size} bytes, but the namespace takes at most {limit} in one place: {REMEDY}")
+}
+
+/// The failure of an activity or update whose value is too large.
+pub(super) fn failure(converter: &DataConverter, message: String) -> Failure {
+    let error = ApplicationError::new(message).kind("PayloadsTooLarge").non_retryable();
+    converter.error_to_failure(&error, None)
+}
+
+/// The limit as a size; `None` while it is not known.
+pub(super) fn known(limit: u64) -> Option<usize> {
+    usize::try_from(limit).ok().filter(|limit| *limit > 0)
+}
+
 /// The failure of a task one of whose commands holds more than `limit` bytes in one place; 0 for no limit. Large values
 /// below it are warned of.
 pub(super) fn too_large(commands: &[Command], workflow_type: &str, limit: u64) -> Option<TaskFailure> {
-    let limit = usize::try_from(limit).ok().filter(|limit| *limit > 0)?;
+    let limit = known(limit)?;
     let warned = limit / WARNED_PART;
     let large = commands
         .iter()
@@ -37,15 +70,121 @@ pub(super) fn too_large(commands: &[Command], workflow_type: &str, limit: u64) -
     }
     let (command, size) = too_large?;
     let mut failure = task_failure(
-        format!(
-            "[TMPRL1103] {} of workflow \"{workflow_type}\" has {size} bytes, but the namespace takes at most {limit} in one place: keep large values elsewhere and pass their address, split them, or compress them with a payload codec",
-            described(command)
+        explained(
+            &format!("{} of workflow \"{workflow_type}\"", described(command)),
+            size,
+            limit,
         ),
         "PayloadsTooLarge",
     );
     failure.cause = WorkflowTaskFailedCause::PayloadsTooLarge;
     Some(failure)
 }
+
+/// Fails the updates whose outcome is too large, since the server ends the whole run for it. The messages are encoded
+/// already.
+///
+/// # Errors
+/// The codec's own.
+pub(super) async fn fail_large_updates(
+    messages: &mut [Message],
+    workflow: &str,
+    limit: u64,
+    converter: &DataConverter,
+) -> Result<(), CodecError> {
+    let Some(limit) = known(limit) else { return Ok(()) };
+    for message in messages {
+        let Some(body) = message.body.as_ref().filter(|body| body.encoded_len() > limit) else {
+            continue;
+        };
+        let size = body.encoded_len();
+        let of_update = format!("of update \"{}\" of {workflow}", message.protocol_instance_id);
+        // The server has the request itself: its echo is left out where it alone is what is too large.
+        let body = if let Ok(acceptance) = any::unpack::<Acceptance>(body) {
+            any::pack(&Acceptance {
+                accepted_request: None,
+                ..acceptance
+            })
+        } else if let Ok(mut rejection) = any::unpack::<Rejection>(body) {
+            rejection.rejected_request = None;
+            if rejection.encoded_len() > limit {
+                let text = explained(&format!("the rejection {of_update}"), size, limit);
+                tracing::warn!("{text}");
+                rejection.failure = Some(failure(converter, text));
+            }
+            any::pack(&rejection)
+        } else if let Ok(response) = any::unpack::<Response>(body) {
+            let text = explained(&format!("the result {of_update}"), size, limit);
+            tracing::warn!("{text}");
+            let value = Some(outcome::Value::Failure(failure(converter, text)));
+            let mut failed = Message {
+                body: Some(any::pack(&Response {
+                    outcome: Some(Outcome { value }),
+                    ..response
+                })),
+                ..Message::default()
+            };
+            codec::encode(converter, &mut failed).await?;
+            message.body = failed.body;
+            continue;
+        } else {
+            continue;
+        };
+        message.body = Some(body);
+    }
+    Ok(())
+}
+
+/// What is said of a query's answer that is too large; `None` if it is not.
+pub(super) fn large_answer(answer: Option<&Payloads>, what: &str, limit: u64) -> Option<String> {
+    let size = answer.map_or(0, Payloads::encoded_len);
+    let limit = known(limit).filter(|limit| size > *limit)?;
+    Some(explained(what, size, limit))
+}
+
+/// Fails a query whose answer is too large.
+pub(super) fn fail_large_answer(result: &mut WorkflowQueryResult, what: &str, limit: u64, converter: &DataConverter) {
+    if let Some(message) = large_answer(result.answer.as_ref(), what, limit) {
+        *result = WorkflowQueryResult {
+            result_type: QueryResultType::Failed.into(),
+            answer: None,
+            error_message: message.clone(),
+            failure: Some(failure(converter, message)),
+        };
+    }
+}
+
+/// What makes an answer large: its size, and its largest parts.
+pub(super) fn largest_parts(request: &RespondWorkflowTaskCompletedRequest) -> String {
+    let commands = request
+        .commands
+        .iter()
+        .map(|command| (command.encoded_len(), described(command)));
+    let messages = request.messages.iter().map(|message| {
+        let what = format!("a message of update \"{}\"", message.protocol_instance_id);
+        (message.encoded_len(), what)
+    });
+    let answers = request
+        .query_results
+        .values()
+        .map(|result| (result.encoded_len(), "the answer of a query".to_owned()));
+    let mut parts: Vec<_> = commands.chain(messages).chain(answers).collect();
+    parts.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+    let count = parts.len();
+    let named: Vec<String> = parts
+        .into_iter()
+        .take(NAMED)
+        .map(|(size, what)| format!("{what} with {size} bytes"))
+        .collect();
+    format!(
+        "has {} bytes in {count} commands and messages, the largest being {}",
+        request.encoded_len(),
+        named.join(", ")
+    )
+}
+
+/// What to do about an answer that is larger than one gRPC message may be.
+pub(super) const SPLIT: &str = "let the workflow do less at a time (await what it starts in batches), keep large values elsewhere and pass their address, or compress them with a payload codec";
 
 /// The size of the largest list of payloads in a command, as the server counts it.
 fn largest(command: &Command) -> usize {
@@ -93,10 +232,14 @@ fn described(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::too_large;
+    use super::{fail_large_updates, too_large};
+    use temporal_client::DataConverter;
+    use temporal_client::protos::any;
     use temporal_client::protos::api::command::v1::command::Attributes;
     use temporal_client::protos::api::command::v1::{Command, CompleteWorkflowExecutionCommandAttributes};
     use temporal_client::protos::api::common::v1::{Payload, Payloads};
+    use temporal_client::protos::api::protocol::v1::Message;
+    use temporal_client::protos::api::update::v1::{Acceptance, Input, Outcome, Request, Response, outcome};
 
     fn completion(bytes: usize) -> Command {
         let payload = Payload {
@@ -113,6 +256,74 @@ mod tests {
             )),
             ..Command::default()
         }
+    }
+
+    fn response(bytes: usize) -> Message {
+        let value = Some(outcome::Value::Success(Payloads {
+            payloads: vec![Payload {
+                data: vec![0; bytes].into(),
+                ..Payload::default()
+            }],
+        }));
+        Message {
+            protocol_instance_id: "u1".to_owned(),
+            body: Some(any::pack(&Response {
+                meta: None,
+                outcome: Some(Outcome { value }),
+            })),
+            ..Message::default()
+        }
+    }
+
+    fn outcome_of(message: &Message) -> Option<outcome::Value> {
+        let response = any::unpack::<Response>(message.body.as_ref().unwrap()).unwrap();
+        response.outcome.unwrap().value
+    }
+
+    #[tokio::test]
+    async fn only_updates_that_are_too_large_fail() {
+        let mut messages = [response(2000), response(10)];
+        let converter = DataConverter::default();
+        fail_large_updates(&mut messages, "workflow \"Big\" (w-1)", 1000, &converter)
+            .await
+            .unwrap();
+        let Some(outcome::Value::Failure(failure)) = outcome_of(&messages[0]) else {
+            panic!("the large one did not fail")
+        };
+        assert!(
+            failure
+                .message
+                .starts_with("[TMPRL1103] the result of update \"u1\" of workflow \"Big\" (w-1) has 20"),
+            "{}",
+            failure.message
+        );
+        assert!(matches!(outcome_of(&messages[1]), Some(outcome::Value::Success(_))));
+    }
+
+    #[tokio::test]
+    async fn the_echo_of_a_large_request_is_left_out() {
+        let request = Request {
+            input: Some(Input {
+                name: "x".repeat(2000),
+                ..Input::default()
+            }),
+            ..Request::default()
+        };
+        let body = any::pack(&Acceptance {
+            accepted_request_message_id: "m".to_owned(),
+            accepted_request: Some(request),
+            ..Acceptance::default()
+        });
+        let mut messages = [Message {
+            body: Some(body),
+            ..Message::default()
+        }];
+        fail_large_updates(&mut messages, "", 1000, &DataConverter::default())
+            .await
+            .unwrap();
+        let acceptance = any::unpack::<Acceptance>(messages[0].body.as_ref().unwrap()).unwrap();
+        assert_eq!(acceptance.accepted_request, None);
+        assert_eq!(acceptance.accepted_request_message_id, "m");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::local_activities::LocalActivities;
 use super::options::Options;
 use super::registry::ActivityRegistry;
 use super::shard::Shards;
-use crate::activity::{CancellationReason, Control, Latch};
+use crate::activity::{CancellationReason, Control, Error, ExecutorError, Latch};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -53,6 +53,8 @@ pub(super) struct Shared {
     /// Activities that run, each touched by a thread of its own.
     running: DashMap<u64, Control>,
     numbers: AtomicU64,
+    /// Whether it was said that the executor is too small.
+    warned_of_executor: AtomicBool,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -110,6 +112,7 @@ impl Shared {
             parked: Mutex::default(),
             running: DashMap::new(),
             numbers: AtomicU64::new(0),
+            warned_of_executor: AtomicBool::new(false),
             tasks: Mutex::new(JoinSet::new()),
         }
     }
@@ -185,6 +188,42 @@ impl Shared {
         {
             // Nobody may be left to hear it.
             let _ = self.fatal.send(WorkerError::Panicked(error.to_string()));
+        }
+    }
+
+    /// An executor that took no job for an activity takes no other either: it ends the worker.
+    pub(super) fn end_if_executor_broke(&self, error: &Error) {
+        if let Some(error) = error.downcast_ref::<ExecutorError>() {
+            // Nobody may be left to hear it.
+            let _ = self.fatal.send(error.clone().into());
+        }
+    }
+
+    /// Warns, once, when the executor runs fewer activities at the same time than the worker takes. `local`: one of
+    /// those that block is local.
+    pub(super) fn check_executor(&self, local: bool) {
+        let options = &self.options;
+        let remote = if options.remote_activities {
+            options.max_concurrent_activities
+        } else {
+            0
+        };
+        let local = if local || !options.remote_activities {
+            options.max_concurrent_local_activities
+        } else {
+            0
+        };
+        if let Some(capacity) = options.executor.capacity()
+            && capacity < remote.saturating_add(local)
+            && self.activities.has_blocking()
+            && !self.warned_of_executor.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                capacity,
+                max_concurrent_activities = remote,
+                max_concurrent_local_activities = local,
+                "the executor runs fewer activities at the same time than the worker takes: those beyond wait while their timeouts run; make it larger, or lower these options"
+            );
         }
     }
 

@@ -170,7 +170,6 @@ impl Worker {
             options,
             shutdown,
         } = self;
-        warn_of_small_executor(&options, &activities);
         let runs_workflows = !workflows.is_empty();
         let runs_activities = !activities.is_empty() && options.remote_activities;
         let environment = Arc::new(HostEnvironment {
@@ -190,6 +189,7 @@ impl Worker {
         let shared = Arc::new(Shared::new(
             client, task_queue, options, activities, shards, cached, shutdown, fatal,
         ));
+        shared.check_executor(false);
         let mut pollers = JoinSet::new();
         pollers.spawn(learn_capabilities(Arc::clone(&shared)));
         if runs_workflows {
@@ -248,18 +248,5 @@ async fn watch_for_deadlocks(shared: &Shared) -> WorkerError {
         if let Err(error) = shared.shards.give_up_blocked(timeout) {
             return error.into();
         }
-    }
-}
-
-fn warn_of_small_executor(options: &Options, activities: &ActivityRegistry) {
-    if let Some(capacity) = options.executor.capacity()
-        && capacity < options.max_concurrent_activities
-        && activities.has_blocking()
-    {
-        tracing::warn!(
-            capacity,
-            max_concurrent_activities = options.max_concurrent_activities,
-            "the executor runs fewer activities at the same time than the worker takes: those beyond wait while their timeouts run; make it larger, or lower max_concurrent_activities"
-        );
     }
 }

@@ -8,13 +8,12 @@ use crate::activity;
 use crate::activity::CancellationReason;
 use crate::workflow;
 use crate::workflow::{ActivityOptions, Context, activity_named};
-use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_client::protos::api::common::v1::{Payload, WorkflowExecution};
 use temporal_client::protos::api::taskqueue::v1::TaskQueue;
 use temporal_client::protos::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, PollActivityTaskQueueRequest,
+    DescribeWorkflowExecutionRequest, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
 };
 use temporal_client::{Client, WorkflowOptions};
 use temporal_testing::WorkflowEnvironment;
@@ -33,8 +32,8 @@ async fn two(ctx: &Context) -> workflow::Result<()> {
     Ok(())
 }
 
-/// A worker of `two` that runs no activities, and the token of one of them.
-async fn activity_by_hand(client: &Client, heartbeats: Duration) -> (Arc<Shared>, Bytes) {
+/// A worker of `two` that runs no activities, and one of them.
+async fn activity_by_hand(client: &Client, heartbeats: Duration) -> (Arc<Shared>, PollActivityTaskQueueResponse) {
     let worker = Worker::builder(client, "heartbeats")
         .workflow::<two>()
         .max_heartbeat_throttle_interval(heartbeats)
@@ -57,7 +56,7 @@ async fn activity_by_hand(client: &Client, heartbeats: Duration) -> (Arc<Shared>
         ..PollActivityTaskQueueRequest::default()
     };
     let task = client.call(request).await.unwrap();
-    (shared, task.task_token)
+    (shared, task)
 }
 
 fn details(number: u32) -> Vec<Payload> {
@@ -93,8 +92,8 @@ async fn delivered(client: &Client, wanted: impl Fn(u32) -> bool) -> u32 {
 #[tokio::test]
 async fn heartbeats_within_the_interval_wait() {
     let env = WorkflowEnvironment::start_local().await.unwrap();
-    let (worker, token) = activity_by_hand(env.client(), HOUR).await;
-    let heartbeats = Heartbeats::new(&worker, token, String::new(), Some(HOUR));
+    let (worker, task) = activity_by_hand(env.client(), HOUR).await;
+    let heartbeats = Heartbeats::new(&worker, &task, String::new(), Some(HOUR));
     heartbeats.record(details(0));
     assert_eq!(delivered(env.client(), |_| true).await, 0);
     for number in 1..=100 {
@@ -109,8 +108,8 @@ async fn heartbeats_within_the_interval_wait() {
 #[tokio::test]
 async fn the_newest_heartbeat_follows_after_the_interval() {
     let env = WorkflowEnvironment::start_local().await.unwrap();
-    let (worker, token) = activity_by_hand(env.client(), Duration::from_millis(20)).await;
-    let heartbeats = Heartbeats::new(&worker, token, String::new(), Some(HOUR));
+    let (worker, task) = activity_by_hand(env.client(), Duration::from_millis(20)).await;
+    let heartbeats = Heartbeats::new(&worker, &task, String::new(), Some(HOUR));
     for number in 0..=100 {
         heartbeats.record(details(number));
     }

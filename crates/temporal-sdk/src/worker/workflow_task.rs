@@ -4,12 +4,13 @@
     reason = "how the build id of a worker without a deployment reaches the history"
 )]
 
-use super::local_activities::Caller;
+use super::local_activities::{self, Caller};
 use super::shard::{RunLease, Step, deadlock, task_failure};
 use super::shared::Shared;
 use super::{activity_task, codec, payload_limit};
 use crate::workflow::host::TaskFailure;
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use temporal_client::protos::api::command::v1::Command;
@@ -24,6 +25,7 @@ use temporal_client::protos::api::workflowservice::v1::{
     GetWorkflowExecutionHistoryRequest, PollWorkflowTaskQueueResponse, RespondQueryTaskCompletedRequest,
     RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
 };
+use temporal_client::protos::prost::Message as _;
 use temporal_client::{Code, RpcError};
 use temporal_core::{Completion, Outcome, QueryId, QueryRequest, WorkflowTask};
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,6 +33,9 @@ use tokio::time::Instant;
 
 /// How many activities are asked for along with one answer.
 const MOST_EAGER: usize = 3;
+
+/// From how many bytes on an answer may be too large for one message: the limit of servers is 4 MiB unless set otherwise.
+const NOTABLE: usize = 1 << 20;
 
 /// Handles a workflow task, and those that the server gives with the answers.
 pub(super) async fn run(worker: Arc<Shared>, polled: PollWorkflowTaskQueueResponse) {
@@ -118,6 +123,9 @@ async fn drive(
                 Err(ended) => return ended,
             },
             Step::LocalActivities { requests, task_timeout } => {
+                if let Some(error) = local_activities::unregistered(worker, &requests) {
+                    return Ended::Failed(task_failure(error, "NotFoundError"));
+                }
                 locals.apply(worker, &caller, task_timeout, requests);
                 tokio::select! {
                     biased;
@@ -151,6 +159,8 @@ struct Ticket {
     only_query: bool,
     poller_group_id: String,
     received: Instant,
+    /// The names of the queries that came along, by id; of the one that is the task by an empty id.
+    queries: HashMap<String, String>,
 }
 
 impl Ticket {
@@ -207,18 +217,18 @@ impl Ticket {
             self.failed(worker, codec_failure(&error)).await;
             return None;
         }
-        let limit = worker.payload_limit.load(Ordering::Relaxed);
-        if let Some(failure) = payload_limit::too_large(&request.commands, &self.workflow_type, limit) {
+        if let Err(failure) = self.bound(worker, &mut request).await {
             drop(lease);
             self.failed(worker, failure).await;
             return None;
         }
+        let parts = (request.encoded_len() > NOTABLE).then(|| payload_limit::largest_parts(&request));
         let answer = match worker.respond(request).await {
             Ok(answer) => answer,
             Err(error) => {
                 drop(lease);
                 worker.parked.lock().remove(&self.execution.run_id);
-                self.refused(worker, error).await;
+                self.refused(worker, error, parts).await;
                 return None;
             }
         };
@@ -241,8 +251,44 @@ impl Ticket {
         answer.workflow_task.filter(|task| !task.task_token.is_empty())
     }
 
+    /// Sees to it that nothing in an answer is larger than the namespace takes.
+    async fn bound(
+        &self,
+        worker: &Shared,
+        request: &mut RespondWorkflowTaskCompletedRequest,
+    ) -> Result<(), TaskFailure> {
+        let limit = worker.payload_limit.load(Ordering::Relaxed);
+        if let Some(failure) = payload_limit::too_large(&request.commands, &self.workflow_type, limit) {
+            return Err(failure);
+        }
+        let converter = worker.client.data_converter();
+        payload_limit::fail_large_updates(&mut request.messages, &self.described(), limit, converter)
+            .await
+            .map_err(|error| codec_failure(&error))?;
+        for (id, result) in &mut request.query_results {
+            payload_limit::fail_large_answer(result, &self.answer_of(Some(id)), limit, converter);
+        }
+        Ok(())
+    }
+
+    /// The workflow, for people.
+    fn described(&self) -> String {
+        let Self {
+            workflow_type,
+            execution,
+            ..
+        } = self;
+        format!("workflow \"{workflow_type}\" ({})", execution.workflow_id)
+    }
+
+    /// The answer of a query that came with the task, or of the one that is the task.
+    fn answer_of(&self, id: Option<&str>) -> String {
+        let name = self.queries.get(id.unwrap_or_default()).map_or("", String::as_str);
+        format!("the answer of query \"{name}\" of {}", self.described())
+    }
+
     /// The server does not take an answer.
-    async fn refused(&self, worker: &Shared, error: RpcError) {
+    async fn refused(&self, worker: &Shared, error: RpcError, parts: Option<String>) {
         let WorkflowExecution { workflow_id, run_id } = &self.execution;
         match error.code() {
             Code::NotFound => {
@@ -252,12 +298,19 @@ impl Ticket {
             Code::InvalidArgument if error.message().contains("UnhandledCommand") => {
                 tracing::debug!(workflow_id, run_id, %error, "the workflow has more to see before it can end");
             }
-            Code::ResourceExhausted if error.message().contains("message larger than max") => {
+            _ if is_too_large(&error) => {
                 let mut failure = task_failure(
-                    format!("the answer to a workflow task is too large: {error}"),
-                    "TooLarge",
+                    format!(
+                        "the answer to a workflow task of {} is too large for one message: it {}: {} ({})",
+                        self.described(),
+                        parts.unwrap_or_default(),
+                        payload_limit::SPLIT,
+                        error.message()
+                    ),
+                    "PayloadsTooLarge",
                 );
-                failure.cause = WorkflowTaskFailedCause::GrpcMessageTooLarge;
+                // The cause that names a message too large makes the server end the run; code can be mended.
+                failure.cause = WorkflowTaskFailedCause::PayloadsTooLarge;
                 self.failed(worker, failure).await;
             }
             _ => tracing::warn!(workflow_id, run_id, %error, "the server does not take the answer to a workflow task"),
@@ -265,6 +318,7 @@ impl Ticket {
     }
 
     async fn query_answered(&self, worker: &Shared, result: WorkflowQueryResult) {
+        let (converter, what) = (worker.client.data_converter(), self.answer_of(None));
         let mut request = RespondQueryTaskCompletedRequest {
             task_token: self.task_token.clone(),
             completed_type: result.result_type,
@@ -275,17 +329,38 @@ impl Ticket {
             poller_group_id: self.poller_group_id.clone(),
             ..Default::default()
         };
-        if let Err(error) = codec::encode(worker.client.data_converter(), &mut request).await {
+        if let Err(error) = codec::encode(converter, &mut request).await {
             request = self.query_failed(worker, codec_failure(&error));
         }
+        let limit = worker.payload_limit.load(Ordering::Relaxed);
+        if let Some(message) = payload_limit::large_answer(request.query_result.as_ref(), &what, limit) {
+            request = self.query_failed(worker, task_failure(message, "PayloadsTooLarge"));
+        }
+        let size = request.encoded_len();
+        let Err(error) = worker.respond(request).await else {
+            return;
+        };
+        if !is_too_large(&error) {
+            return self.undelivered(&error);
+        }
+        let message = format!(
+            "{what} has {size} bytes, more than one message may have: {} ({})",
+            payload_limit::REMEDY,
+            error.message()
+        );
+        let request = self.query_failed(worker, task_failure(message, "PayloadsTooLarge"));
         self.answer_query(worker, request).await;
     }
 
     async fn answer_query(&self, worker: &Shared, request: RespondQueryTaskCompletedRequest) {
         if let Err(error) = worker.respond(request).await {
-            let WorkflowExecution { workflow_id, run_id } = &self.execution;
-            tracing::debug!(workflow_id, run_id, %error, "the answer to a query was not delivered");
+            self.undelivered(&error);
         }
+    }
+
+    fn undelivered(&self, error: &RpcError) {
+        let WorkflowExecution { workflow_id, run_id } = &self.execution;
+        tracing::debug!(workflow_id, run_id, %error, "the answer to a query was not delivered");
     }
 
     fn query_failed(&self, worker: &Shared, failure: TaskFailure) -> RespondQueryTaskCompletedRequest {
@@ -405,6 +480,14 @@ fn take_apart(polled: PollWorkflowTaskQueueResponse, received: Instant) -> (Tick
         at_start: false,
     };
     let only_query = polled.query.is_some();
+    let named = |(id, query): (&String, &WorkflowQuery)| (id.clone(), query.query_type.clone());
+    let mut queries: HashMap<_, _> = polled.queries.iter().map(named).collect();
+    queries.extend(
+        polled
+            .query
+            .iter()
+            .map(|query| (String::new(), query.query_type.clone())),
+    );
     let direct = polled.query.map(|query| query_request(QueryId::Direct, query));
     let attached = polled
         .queries
@@ -431,8 +514,14 @@ fn take_apart(polled: PollWorkflowTaskQueueResponse, received: Instant) -> (Tick
         only_query,
         poller_group_id: polled.poller_group_id,
         received,
+        queries,
     };
     (ticket, task, pages)
+}
+
+/// Whether a message was larger than the server takes.
+fn is_too_large(error: &RpcError) -> bool {
+    error.code() == Code::ResourceExhausted && error.message().contains("message larger than max")
 }
 
 fn query_request(id: QueryId, query: WorkflowQuery) -> QueryRequest {

@@ -1,7 +1,7 @@
 //! Activities: handing out, timing out, retrying, closing.
 
 use temporal_protos::api::common::v1::Payloads;
-use temporal_protos::api::enums::v1::{ActivityTaskFailedCause, RetryState, TimeoutType};
+use temporal_protos::api::enums::v1::{RetryState, TimeoutType};
 use temporal_protos::api::failure::v1::{Failure, TimeoutFailureInfo, failure::FailureInfo};
 use temporal_protos::api::history::v1 as h;
 use temporal_protos::api::workflowservice::v1 as wf;
@@ -234,20 +234,13 @@ impl Turn<'_> {
     }
 
     /// A worker says that the activity failed.
-    pub(super) fn activity_failed(
-        &mut self,
-        id: i64,
-        failure: Failure,
-        identity: String,
-        cause: ActivityTaskFailedCause,
-    ) {
+    pub(super) fn activity_failed(&mut self, id: i64, failure: Failure, identity: String) {
         self.attempt_failed(id, failure, |failure, retry_state| {
             Attributes::ActivityTaskFailedEventAttributes(h::ActivityTaskFailedEventAttributes {
                 failure: Some(failure),
                 scheduled_event_id: id,
                 identity,
                 retry_state: retry_state as i32,
-                cause: cause as i32,
                 ..h::ActivityTaskFailedEventAttributes::default()
             })
         });

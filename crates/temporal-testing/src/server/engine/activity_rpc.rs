@@ -1,7 +1,6 @@
 //! What workers and operators say about activities.
 
 use temporal_protos::api::common::v1::{Payloads, WorkflowExecution};
-use temporal_protos::api::enums::v1::ActivityTaskFailedCause;
 use temporal_protos::api::failure::v1::{Failure, failure::FailureInfo};
 use temporal_protos::api::history::v1 as h;
 use temporal_protos::api::workflowservice::v1 as wf;
@@ -9,6 +8,7 @@ use temporal_protos::prost::Message;
 
 use super::core::Engine;
 use super::events::Attributes;
+use super::limits::oversize;
 use super::run::Turn;
 use super::state::{ActivityChange, RunKey};
 use super::status::Status;
@@ -77,7 +77,9 @@ impl Engine {
         request: wf::RecordActivityTaskHeartbeatRequest,
     ) -> Result<wf::RecordActivityTaskHeartbeatResponse, Status> {
         let target = self.activity_by_token(&request.task_token)?;
-        let answer = self.on_activity(target, |turn, id| turn.heartbeat(id, request.details))?;
+        let answer = self.on_activity(target, |turn, id| {
+            Ok(turn.heartbeat(id, request.details, request.identity))
+        })?;
         Ok(wf::RecordActivityTaskHeartbeatResponse {
             cancel_requested: answer.cancel_requested,
             activity_paused: answer.activity_paused,
@@ -90,7 +92,7 @@ impl Engine {
         it: wf::RecordActivityTaskHeartbeatByIdRequest,
     ) -> Result<wf::RecordActivityTaskHeartbeatByIdResponse, Status> {
         let target = self.activity_by_id(&it.namespace, &it.workflow_id, &it.run_id, it.activity_id)?;
-        let answer = self.on_activity(target, |turn, id| turn.heartbeat(id, it.details))?;
+        let answer = self.on_activity(target, |turn, id| Ok(turn.heartbeat(id, it.details, it.identity)))?;
         Ok(wf::RecordActivityTaskHeartbeatByIdResponse {
             cancel_requested: answer.cancel_requested,
             activity_paused: answer.activity_paused,
@@ -124,16 +126,10 @@ impl Engine {
     ) -> Result<wf::RespondActivityTaskFailedResponse, Status> {
         check_failure(request.failure.as_ref())?;
         let target = self.activity_by_token(&request.task_token)?;
-        self.on_activity(target, |turn, id| {
-            turn.respond_failed(
-                id,
-                request.failure,
-                request.last_heartbeat_details,
-                request.identity,
-                request.cause,
-            )
+        let failures = self.on_activity(target, |turn, id| {
+            Ok(turn.respond_failed(id, request.failure, request.last_heartbeat_details, request.identity))
         })?;
-        Ok(wf::RespondActivityTaskFailedResponse::default())
+        Ok(wf::RespondActivityTaskFailedResponse { failures })
     }
 
     pub(super) fn respond_activity_task_failed_by_id(
@@ -142,10 +138,10 @@ impl Engine {
     ) -> Result<wf::RespondActivityTaskFailedByIdResponse, Status> {
         check_failure(it.failure.as_ref())?;
         let target = self.activity_by_id(&it.namespace, &it.workflow_id, &it.run_id, it.activity_id)?;
-        self.on_activity(target, |turn, id| {
-            turn.respond_failed(id, it.failure, it.last_heartbeat_details, it.identity, it.cause)
+        let failures = self.on_activity(target, |turn, id| {
+            Ok(turn.respond_failed(id, it.failure, it.last_heartbeat_details, it.identity))
         })?;
-        Ok(wf::RespondActivityTaskFailedByIdResponse::default())
+        Ok(wf::RespondActivityTaskFailedByIdResponse { failures })
     }
 
     pub(super) fn respond_activity_task_canceled(
@@ -204,11 +200,25 @@ impl Turn<'_> {
         }
     }
 
-    fn heartbeat(&mut self, id: i64, details: Option<Payloads>) -> Result<HeartbeatAnswer, Status> {
-        self.shared
-            .config
-            .limits
-            .check_blob(details.as_ref().map_or(0, Payloads::encoded_len))?;
+    /// Fails an activity for what it says, which is too large.
+    fn oversized(&mut self, id: i64, message: &str, identity: String) {
+        self.activity_failed(id, oversize(message, true), identity);
+    }
+
+    fn is_oversized(&self, payloads: Option<&Payloads>) -> bool {
+        let size = payloads.map_or(0, Payloads::encoded_len);
+        self.shared.config.limits.is_too_large(size)
+    }
+
+    fn heartbeat(&mut self, id: i64, details: Option<Payloads>, identity: String) -> HeartbeatAnswer {
+        if self.is_oversized(details.as_ref()) {
+            self.oversized(id, "Heartbeat details exceed size limit.", identity);
+            return HeartbeatAnswer {
+                cancel_requested: true,
+                activity_paused: false,
+                activity_reset: false,
+            };
+        }
         self.change_activity(
             id,
             ActivityChange::Heartbeat {
@@ -217,18 +227,18 @@ impl Turn<'_> {
             },
         );
         let activity = self.activities.get(&id);
-        Ok(HeartbeatAnswer {
+        HeartbeatAnswer {
             cancel_requested: activity.is_some_and(|it| it.cancel_event != 0),
             activity_paused: activity.is_some_and(|it| it.pause.is_some()),
             activity_reset: activity.is_some_and(|it| it.reset),
-        })
+        }
     }
 
     fn activity_completed(&mut self, id: i64, result: Option<Payloads>, identity: String) -> Result<(), Status> {
-        self.shared
-            .config
-            .limits
-            .check_blob(result.as_ref().map_or(0, Payloads::encoded_len))?;
+        if self.is_oversized(result.as_ref()) {
+            self.oversized(id, "Complete result exceeds size limit.", identity);
+            return Ok(());
+        }
         self.activity_over(
             id,
             Attributes::ActivityTaskCompletedEventAttributes(h::ActivityTaskCompletedEventAttributes {
@@ -241,29 +251,32 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// Gives what the server objects to. The cause that a worker tells is not kept, as on the real server.
     fn respond_failed(
         &mut self,
         id: i64,
         failure: Option<Failure>,
         details: Option<Payloads>,
         identity: String,
-        cause: i32,
-    ) -> Result<(), Status> {
+    ) -> Vec<Failure> {
         let failure = failure.unwrap_or_default();
-        self.shared.config.limits.check_blob(failure.encoded_len())?;
-        if details.is_some() {
-            self.heartbeat(id, details)?;
+        let mut objections = Vec::new();
+        if self.is_oversized(details.as_ref()) {
+            objections.push(oversize("Heartbeat details exceed size limit.", true));
+        } else if details.is_some() {
+            self.heartbeat(id, details, identity.clone());
         }
-        let cause = ActivityTaskFailedCause::try_from(cause).unwrap_or(ActivityTaskFailedCause::Unspecified);
-        self.activity_failed(id, failure, identity, cause);
-        Ok(())
+        let cut = self.shared.config.limits.cut(&failure, true);
+        objections.extend(cut.clone());
+        self.activity_failed(id, cut.unwrap_or(failure), identity);
+        objections
     }
 
     fn activity_canceled(&mut self, id: i64, details: Option<Payloads>, identity: String) -> Result<(), Status> {
-        self.shared
-            .config
-            .limits
-            .check_blob(details.as_ref().map_or(0, Payloads::encoded_len))?;
+        if self.is_oversized(details.as_ref()) {
+            self.oversized(id, "Cancel details exceed size limit.", identity);
+            return Ok(());
+        }
         let requested = self.activities.get(&id).map_or(0, |activity| activity.cancel_event);
         if requested == 0 {
             let text = "unable to mark activity as canceled without activity being request canceled first";

@@ -57,9 +57,17 @@ impl Engine {
             }
             turn.expect_task(&token)?;
             let cause = Cause::try_from(request.cause).unwrap_or(Cause::Unspecified);
+            if cause == Cause::GrpcMessageTooLarge {
+                turn.terminate_run(&cause_name(cause), None, SERVER_IDENTITY, Extras::default());
+                return Ok(wf::RespondWorkflowTaskFailedResponse {});
+            }
+            let limits = &turn.shared.config.limits;
+            let failure = request
+                .failure
+                .map(|failure| limits.cut(&failure, false).unwrap_or(failure));
             turn.fail_task(TaskEnd::Failed {
                 cause,
-                failure: request.failure,
+                failure,
                 identity: request.identity,
             });
             Ok(wf::RespondWorkflowTaskFailedResponse {})

@@ -1,7 +1,15 @@
 //! What bounds a request and a run, so that neither grows the server without bound.
 
+use temporal_protos::api::failure::v1::{ApplicationFailureInfo, Failure, ServerFailureInfo, failure::FailureInfo};
+use temporal_protos::prost::Message as _;
+
 use super::super::visibility::AttributeType;
 use super::status::Status;
+
+/// To how many bytes a failure that is too large is cut; less when the limit is less.
+const CUT_FAILURE: usize = 512 << 10;
+/// How many causes of a failure that is too large are kept.
+const KEPT_CAUSES: usize = 20;
 
 /// Limits of the engine; the defaults are those of the real server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,14 +88,75 @@ impl Limits {
         }
     }
 
+    /// Whether payloads of this size are too large.
+    pub(super) fn is_too_large(&self, size: usize) -> bool {
+        size > self.blob_bytes
+    }
+
+    /// What stands for a failure that is too large: one of the server's own, with what fits of it. `None` if it fits.
+    pub(super) fn cut(&self, failure: &Failure, non_retryable: bool) -> Option<Failure> {
+        if !self.is_too_large(failure.encoded_len()) {
+            return None;
+        }
+        let mut left = CUT_FAILURE.min(self.blob_bytes);
+        Some(Failure {
+            cause: Some(Box::new(cut(failure, &mut left, KEPT_CAUSES))),
+            ..oversize("Failure exceeds size limit.", non_retryable)
+        })
+    }
+
     /// Refuses payloads that are too large.
     pub(super) fn check_blob(&self, size: usize) -> Result<(), Status> {
-        if size > self.blob_bytes {
+        if self.is_too_large(size) {
             Err(Status::invalid_argument("Blob data size exceeds limit."))
         } else {
             Ok(())
         }
     }
+}
+
+/// The server's own failure for what is too large.
+pub(super) fn oversize(message: &str, non_retryable: bool) -> Failure {
+    Failure {
+        message: message.to_owned(),
+        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable })),
+        ..Failure::default()
+    }
+}
+
+/// The texts of a failure and of its causes, as far as there is room; details are left out.
+fn cut(failure: &Failure, left: &mut usize, causes: usize) -> Failure {
+    let mut text = |text: &str| {
+        let mut end = text.len().min(*left);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        // What a field takes beside its text.
+        *left = left.saturating_sub(end + if end > 0 { 4 } else { 0 });
+        text[..end].to_owned()
+    };
+    let failure_info = match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => {
+            Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+                r#type: text(&info.r#type),
+                non_retryable: info.non_retryable,
+                ..ApplicationFailureInfo::default()
+            }))
+        }
+        Some(FailureInfo::ServerFailureInfo(info)) => Some(FailureInfo::ServerFailureInfo(*info)),
+        _ => None,
+    };
+    let mut kept = Failure {
+        message: text(&failure.message),
+        stack_trace: text(&failure.stack_trace),
+        source: text(&failure.source),
+        failure_info,
+        ..Failure::default()
+    };
+    if let Some(cause) = failure.cause.as_deref().filter(|_| causes > 0) {
+        kept.cause = Some(Box::new(cut(cause, left, causes - 1)));
+    }
+    kept
 }
 
 /// How many custom search attributes of a type a namespace may have.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use temporal_protos::api::common::v1::WorkflowType;
+use temporal_protos::api::common::v1::{Payloads, WorkflowType};
 use temporal_protos::api::enums::v1::{QueryRejectCondition, QueryResultType, WorkflowExecutionStatus};
 use temporal_protos::api::errordetails::v1::QueryFailedFailure;
 use temporal_protos::api::failure::v1::Failure;
@@ -14,6 +14,7 @@ use temporal_protos::prost::Message;
 
 use super::calls::{Answer, Call, CallId, Delivered, Waiting};
 use super::core::Engine;
+use super::limits::Limits;
 use super::matching::{QueueType, Work};
 use super::rpc::Response;
 use super::run::Turn;
@@ -124,7 +125,8 @@ impl Engine {
             if !sent {
                 return Err(gone());
             }
-            turn.answer_query(number, query_answer(result));
+            let answer = query_answer(&turn.shared.config.limits, result);
+            turn.answer_query(number, answer);
             Ok(wf::RespondQueryTaskCompletedResponse {})
         })
         .ok_or_else(gone)?
@@ -271,7 +273,8 @@ impl Turn<'_> {
                 .get(&number)
                 .is_some_and(|it| it.stage == Stage::Attached);
             if attached {
-                self.answer_query(number, query_answer(result));
+                let answer = query_answer(&self.shared.config.limits, result);
+                self.answer_query(number, answer);
             }
         }
         self.queries_not_sent();
@@ -343,7 +346,11 @@ impl Turn<'_> {
     }
 }
 
-fn query_answer(result: WorkflowQueryResult) -> Answer {
+fn query_answer(limits: &Limits, result: WorkflowQueryResult) -> Answer {
+    let size = result.answer.as_ref().map_or(0, Payloads::encoded_len);
+    if let Err(refused) = limits.check_blob(size) {
+        return Err(query_failed(refused.message, None));
+    }
     match QueryResultType::try_from(result.result_type) {
         Ok(QueryResultType::Answered) => Ok(Response::QueryWorkflow(wf::QueryWorkflowResponse {
             query_result: result.answer,

@@ -524,7 +524,15 @@ impl Turn<'_> {
     pub(super) fn check_messages(&self, messages: &[Message]) -> Result<(), Refusal> {
         let bad = |text: String| Refusal::Task(Cause::BadUpdateWorkflowExecutionMessage, text);
         let mut states: BTreeMap<&str, &str> = BTreeMap::new();
+        let limit = self.shared.config.limits.blob_bytes;
         for message in messages {
+            if message.body.as_ref().map_or(0, Any::encoded_len) > limit {
+                let kind = body_type(message).unwrap_or_default();
+                return Err(Refusal::Run(
+                    Cause::BadUpdateWorkflowExecutionMessage,
+                    format!("Message type {kind} exceeds size limit."),
+                ));
+            }
             let body = decode(message)?;
             let id = message.protocol_instance_id.as_str();
             let state = match states.get(id) {

@@ -1,0 +1,238 @@
+//! What activities tell while they run, and what happens when they do not.
+
+use crate::{MINUTE, quick};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use temporal_integration_tests::env::captured;
+use temporal_integration_tests::history::{EventType, count};
+use temporal_integration_tests::run;
+use temporal_sdk::activity::CancellationReason;
+use temporal_sdk::client::failure::TimeoutType;
+use temporal_sdk::client::protos::api::common::v1::WorkflowExecution;
+use temporal_sdk::client::protos::api::workflowservice::v1::{
+    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse,
+};
+use temporal_sdk::client::{ActivityTarget, Client, RetryPolicy, RpcError};
+use temporal_sdk::{activities, activity, workflow};
+use tokio::sync::Notify;
+
+/// More than a namespace takes in one place.
+const TOO_MUCH: usize = 3_000_000;
+
+async fn describe(client: &Client, workflow_id: &str) -> Result<DescribeWorkflowExecutionResponse, RpcError> {
+    let request = DescribeWorkflowExecutionRequest {
+        namespace: client.namespace().to_owned(),
+        execution: Some(WorkflowExecution {
+            workflow_id: workflow_id.to_owned(),
+            run_id: String::new(),
+        }),
+    };
+    client.call(request).await
+}
+
+/// What was said of details of this workflow's activities that are too large.
+fn warnings(workflow_id: &str) -> Vec<String> {
+    captured(|line| line.contains("the details of a heartbeat are too large") && line.contains(workflow_id))
+}
+
+/// Tells of itself with more than the namespace takes.
+#[activity]
+async fn tells_a_lot(ctx: &activity::Context) -> activity::Result<String> {
+    if let Some(small) = ctx.heartbeat_details::<String>()? {
+        return Ok(small);
+    }
+    ctx.heartbeat("small");
+    let workflow_id = ctx.info().workflow_id.clone().unwrap_or_default();
+    while describe(ctx.client(), &workflow_id).await?.pending_activities[0]
+        .heartbeat_details
+        .is_none()
+    {
+        tokio::task::yield_now().await;
+    }
+    ctx.heartbeat("h".repeat(TOO_MUCH));
+    while warnings(&workflow_id).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    Err("once more".into())
+}
+
+#[workflow]
+pub(crate) async fn hears_a_lot(ctx: &workflow::Context) -> workflow::Result<String> {
+    let soon = RetryPolicy::new().initial_interval(Duration::from_millis(10));
+    Ok(ctx
+        .execute_activity(tells_a_lot, (), quick().heartbeat_timeout(MINUTE).retry_policy(soon))
+        .await?)
+}
+
+/// Details of a heartbeat that are too large are left out, which is said once; the last ones that fitted stay.
+#[test]
+fn details_of_heartbeats_that_are_too_large_are_left_out() {
+    run(async |env| {
+        env.serve(env.worker().workflow::<hears_a_lot>().activity(tells_a_lot), async {
+            let told = env
+                .client()
+                .execute_workflow(hears_a_lot, (), env.unrecorded_options("heartbeats"))
+                .await?;
+            assert_eq!(told, "small");
+            let warnings = warnings(&env.unrecorded_id("heartbeats"));
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(warnings[0].contains("tells_a_lot"), "{warnings:?}");
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Notes why its activity was to stop.
+struct Silent {
+    reason: Mutex<Option<CancellationReason>>,
+    told: Notify,
+}
+
+#[activities]
+impl Silent {
+    /// Tells of itself once, and no more.
+    #[activity]
+    async fn falls_silent(&self, ctx: &activity::Context) -> activity::Result<()> {
+        ctx.heartbeat("still here");
+        *self.reason.lock().unwrap() = Some(ctx.cancelled().await);
+        self.told.notify_one();
+        Err(activity::Error::cancelled())
+    }
+}
+
+#[workflow]
+async fn waits_in_vain(ctx: &workflow::Context) -> workflow::Result<String> {
+    let options = quick()
+        .heartbeat_timeout(Duration::from_secs(1))
+        .retry_policy(RetryPolicy::new().maximum_attempts(1));
+    let failure = ctx
+        .execute_activity(Silent::falls_silent, (), options)
+        .await
+        .unwrap_err();
+    Ok(format!(
+        "{:?}",
+        failure.as_timeout().map(workflow::TimeoutError::timeout_type)
+    ))
+}
+
+/// P61: an activity that the server gives up for want of heartbeats is told so, long before its other timeouts.
+#[test]
+fn p61_an_activity_that_falls_silent_is_told_that_it_timed_out() {
+    run(async |env| {
+        let silent = Arc::new(Silent {
+            reason: Mutex::default(),
+            told: Notify::new(),
+        });
+        let worker = env.worker().workflow::<waits_in_vain>().activities(Arc::clone(&silent));
+        env.serve(worker, async {
+            let told = env
+                .client()
+                .execute_workflow(waits_in_vain, (), env.unrecorded_options("silent"))
+                .await?;
+            assert_eq!(told, format!("{:?}", Some(TimeoutType::Heartbeat)));
+            tokio::time::timeout(MINUTE / 3, silent.told.notified()).await?;
+            assert_eq!(*silent.reason.lock().unwrap(), Some(CancellationReason::TimedOut));
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Tells of itself twice in a moment, and is completed elsewhere.
+#[activity]
+async fn tells_and_leaves(ctx: &activity::Context) -> activity::Result<String> {
+    ctx.heartbeat("first");
+    ctx.heartbeat("last");
+    Err(activity::Error::complete_async())
+}
+
+#[workflow]
+async fn hears_of_leaving(ctx: &workflow::Context) -> workflow::Result<String> {
+    let options = quick().heartbeat_timeout(MINUTE);
+    Ok(ctx.execute_activity(tells_and_leaves, (), options).await?)
+}
+
+/// S156: what an activity told last is known to the server when it leaves its completion to others.
+#[test]
+fn s156_the_last_heartbeat_of_an_activity_that_is_completed_later() {
+    run(async |env| {
+        let worker = env
+            .worker()
+            .workflow::<hears_of_leaving>()
+            .activity(tells_and_leaves)
+            .max_heartbeat_throttle_interval(MINUTE);
+        env.serve(worker, async {
+            let handle = env
+                .client()
+                .start_workflow(hears_of_leaving, (), env.unrecorded_options("leaves"))
+                .await?;
+            loop {
+                let described = describe(env.client(), handle.id()).await?;
+                let details = described
+                    .pending_activities
+                    .into_iter()
+                    .filter_map(|activity| activity.heartbeat_details)
+                    .any(|details| details.payloads[0].data == "\"last\"");
+                if details {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            let target = ActivityTarget::ids(handle.id(), "1");
+            env.client().activity_handle(target).complete(&"done").await?;
+            assert_eq!(handle.result().await?, "done");
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Stops with what code that is not the SDK's makes of errors.
+fn stops(ctx: &activity::Context) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    loop {
+        ctx.heartbeat("alive");
+        let _ = ctx.wait_cancelled(Duration::from_millis(20));
+        ctx.check_cancelled()?;
+    }
+}
+
+#[activity]
+fn stops_in_a_helper(ctx: &activity::Context) -> activity::Result<()> {
+    stops(ctx)?;
+    Ok(())
+}
+
+#[workflow]
+async fn stops_helper(ctx: &workflow::Context) -> workflow::Result<bool> {
+    let options = quick()
+        .heartbeat_timeout(MINUTE)
+        .cancellation_type(workflow::CancellationType::WaitCancellationCompleted);
+    let activity = ctx.start_activity(stops_in_a_helper, (), options);
+    ctx.sleep(Duration::from_millis(10)).await?;
+    activity.cancel();
+    Ok(activity.await.unwrap_err().is_cancelled())
+}
+
+/// S92: a cancellation that went through a boxed error is a cancellation, not a failure that is tried again.
+#[test]
+fn s92_a_cancellation_in_a_boxed_error() {
+    run(async |env| {
+        let worker = env
+            .worker()
+            .workflow::<stops_helper>()
+            .activity(stops_in_a_helper)
+            .max_heartbeat_throttle_interval(Duration::from_millis(50));
+        env.serve(worker, async {
+            let handle = env
+                .client()
+                .start_workflow(stops_helper, (), env.unrecorded_options("boxed"))
+                .await?;
+            assert!(handle.result().await?);
+            let events = env.events(handle.id()).await?;
+            assert_eq!(count(&events, EventType::ActivityTaskCanceled), 1);
+            Ok(())
+        })
+        .await
+    });
+}
