@@ -25,6 +25,7 @@ mod limits;
 mod local_activities;
 mod logging;
 mod messages;
+mod misuse;
 mod nexus_caller;
 mod nexus_workflows;
 mod ordering;

@@ -192,6 +192,9 @@ impl<T, P> Unpin for WaitFor<T, P> {}
 
 impl<T, P> WaitFor<T, P> {
     fn register(&mut self, waker: &Waker) {
+        if self.registered.is_none() && !self.context.run().may_act("wait_for") {
+            return;
+        }
         let (scope, mut waiters) = (self.context.scope(), self.watch.0.waiters.borrow_mut());
         match &mut self.registered {
             Some(registered) if registered.waker.will_wake(waker) => {}

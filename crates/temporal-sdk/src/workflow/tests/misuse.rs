@@ -2,6 +2,7 @@
 #![allow(clippy::await_holding_refcell_ref, reason = "that is the mistake")]
 
 use crate::workflow;
+use crate::workflow::sync::Watch;
 use crate::workflow::tests::server::{Server, payload, text};
 use crate::workflow::{ChildWorkflowOptions, Context, JoinHandle, ScopeHandle, Sleep};
 use std::cell::{Cell, RefCell};
@@ -101,6 +102,7 @@ async fn keeping(ctx: &Context, what: String) -> workflow::Result<()> {
             "sleep" => kept.sleep(MINUTE).await?,
             "spawn" => kept.spawn(async {}).await,
             "wait_condition" => kept.wait_condition(|| false).await?,
+            "wait_for" => kept.wait_for(&Watch::new(1), |number| *number == 2).await?,
             "random" => drop(kept.random()),
             _ => kept.on_signal("line", |_, _: String| workflow::Ok(())),
         }
@@ -111,7 +113,7 @@ async fn keeping(ctx: &Context, what: String) -> workflow::Result<()> {
 
 #[test]
 fn a_context_that_outlives_its_run_says_so() {
-    for what in ["sleep", "spawn", "wait_condition", "random", "on_signal"] {
+    for what in ["sleep", "spawn", "wait_condition", "wait_for", "random", "on_signal"] {
         // The run ends, and the replay that checks it meets its context.
         let mut server = Server::start::<keeping>(vec![payload(&what)]);
         let message = server.failing_task();
