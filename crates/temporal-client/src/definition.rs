@@ -51,6 +51,47 @@ pub trait WorkflowRef {
     type Workflow: WorkflowDefinition;
     /// The name to send.
     fn name(&self) -> Cow<'_, str>;
+
+    /// The same workflow under the name that the worker registers it with, where that is not its own:
+    /// `Collects::<u64>::run.with_name("CollectsNumbers")`.
+    fn with_name(self, name: impl Into<Cow<'static, str>>) -> Renamed<Self>
+    where
+        Self: Sized,
+    {
+        Renamed {
+            workflow: PhantomData,
+            name: name.into(),
+        }
+    }
+}
+
+/// A workflow under another name: [`WorkflowRef::with_name`].
+pub struct Renamed<R> {
+    workflow: PhantomData<fn() -> R>,
+    name: Cow<'static, str>,
+}
+
+impl<R: WorkflowRef> WorkflowRef for Renamed<R> {
+    type Workflow = R::Workflow;
+
+    fn name(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.name)
+    }
+}
+
+impl<R> Clone for Renamed<R> {
+    fn clone(&self) -> Self {
+        Self {
+            workflow: PhantomData,
+            name: self.name.clone(),
+        }
+    }
+}
+
+impl<R> fmt::Debug for Renamed<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Renamed").field(&self.name).finish()
+    }
 }
 
 /// Something that names a signal of `W`.

@@ -23,6 +23,7 @@ pub(crate) enum CommandKey {
     PatchMarker(u32),
     PatchAttributes(u32),
     SideEffectMarker(SideEffectSeq),
+    MutableSideEffectMarker(u32),
     UpsertSearchAttributes(u32),
     UpsertMemo(u32),
     AcceptUpdate(u32),

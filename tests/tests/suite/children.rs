@@ -310,7 +310,7 @@ fn s106_s107_s108_s109_other_workflows() {
 #[workflow]
 pub(crate) async fn tells_family(ctx: &workflow::Context) -> workflow::Result<Vec<String>> {
     let info = ctx.info();
-    let of = |relative: &Option<workflow::Relative>| {
+    let of = |relative: &Option<Box<workflow::Relative>>| {
         relative
             .as_ref()
             .map(|relative| relative.workflow_id.clone())

@@ -6,6 +6,7 @@ mod author;
 mod beyond;
 mod cancellation;
 mod cancellation_table;
+mod child_options;
 mod children;
 mod client;
 mod comparison;
@@ -36,6 +37,7 @@ mod rows_activities;
 mod rows_clients;
 mod rows_workflows;
 mod timers_conditions;
+mod told;
 mod trouble;
 mod worker_lifecycle;
 

@@ -154,6 +154,79 @@ fn s72_s92_a_cancelled_local_activity_is_not_tried_again() {
     });
 }
 
+static TOLD: tokio::sync::Notify = tokio::sync::Notify::const_new();
+
+/// Tells that it was cancelled.
+#[activity]
+async fn tells_of_its_end(ctx: &activity::Context) -> activity::Result<()> {
+    BEGUN_TELLING.notify_one();
+    ctx.cancelled().await;
+    TOLD.notify_one();
+    Err(activity::Error::cancelled())
+}
+
+static BEGUN_TELLING: tokio::sync::Notify = tokio::sync::Notify::const_new();
+
+/// Ends once the other one has begun.
+#[activity]
+async fn is_about_to_tell() -> activity::Result<()> {
+    BEGUN_TELLING.notified().await;
+    Ok(())
+}
+
+/// Ends once the other one has told.
+#[activity]
+async fn was_told() -> activity::Result<()> {
+    TOLD.notified().await;
+    Ok(())
+}
+
+/// Cancels a local activity of this type, which then hears of it, unless it is abandoned.
+#[workflow]
+async fn cancels_locally_as(ctx: &Context, kind: String) -> workflow::Result<bool> {
+    let types = [
+        ("TryCancel", CancellationType::TryCancel),
+        ("Abandon", CancellationType::Abandon),
+        ("Requested", CancellationType::WaitCancellationRequested),
+        ("Completed", CancellationType::WaitCancellationCompleted),
+    ];
+    let kind = types.into_iter().find(|(name, _)| *name == kind).map(|(_, kind)| kind);
+    let options = quick_local().cancellation_type(kind.unwrap_or_default());
+    let activity = ctx.start_local_activity(tells_of_its_end, (), options);
+    ctx.execute_local_activity(is_about_to_tell, (), quick_local()).await?;
+    activity.cancel();
+    let cancelled = activity.await.is_err_and(|failure| failure.is_cancelled());
+    if kind != Some(CancellationType::Abandon) {
+        ctx.execute_local_activity(was_told, (), quick_local()).await?;
+    }
+    Ok(cancelled)
+}
+
+/// S72, S92: each type; what is abandoned is not waited for, and the others hear of the request.
+#[test]
+fn s72_s92_cancellation_types_of_local_activities() {
+    run(async |env| {
+        let worker = env
+            .worker()
+            .workflow::<cancels_locally_as>()
+            .activity(tells_of_its_end)
+            .activity(is_about_to_tell)
+            .activity(was_told);
+        env.serve(worker, async {
+            for (kind, markers) in [("TryCancel", 3), ("Abandon", 2), ("Requested", 3), ("Completed", 3)] {
+                let options = env.unrecorded_options(kind);
+                let cancelled = env.client().execute_workflow(cancels_locally_as, kind, options).await?;
+                assert!(cancelled, "{kind}");
+                let events = essential(&env.events(&env.unrecorded_id(kind)).await?);
+                let inner = &events[1..events.len() - 1];
+                assert_eq!(inner, vec![MarkerRecorded; markers], "{kind}");
+            }
+            Ok(())
+        })
+        .await
+    });
+}
+
 /// Runs until it is cancelled.
 #[workflow]
 async fn endless(ctx: &Context) -> workflow::Result<()> {

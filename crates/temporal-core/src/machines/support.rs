@@ -180,7 +180,7 @@ impl CommandKey {
             Self::CancelExternal(_) => "CancelExternalWorkflow",
             Self::ScheduleNexus(_) => "ScheduleNexusOperation",
             Self::CancelNexus(_) => "CancelNexusOperation",
-            Self::PatchMarker(_) | Self::SideEffectMarker(_) => "RecordMarker",
+            Self::PatchMarker(_) | Self::SideEffectMarker(_) | Self::MutableSideEffectMarker(_) => "RecordMarker",
             Self::PatchAttributes(_) | Self::UpsertSearchAttributes(_) => "UpsertSearchAttributes",
             Self::UpsertMemo(_) => "UpsertMemo",
             Self::AcceptUpdate(_) => "AcceptUpdate",

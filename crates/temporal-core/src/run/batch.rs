@@ -3,7 +3,10 @@
 use super::WorkflowRun;
 use super::step::Phase;
 use crate::convert::since_epoch;
-use crate::machines::{Incoming, LOCAL_ACTIVITY_MARKER, LocalMarker, PATCH_MARKER, PatchData, SIDE_EFFECT_MARKER};
+use crate::machines::{
+    Incoming, LOCAL_ACTIVITY_MARKER, LocalMarker, MUTABLE_SIDE_EFFECT_MARKER, PATCH_MARKER, PatchData,
+    SIDE_EFFECT_MARKER,
+};
 use crate::{Job, RunError};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -119,6 +122,14 @@ impl WorkflowRun {
                 Some(Attributes::MarkerRecordedEventAttributes(marker)) if marker.marker_name == SIDE_EFFECT_MARKER => {
                     self.operations
                         .side_effects
+                        .looked_ahead(marker)
+                        .map_err(|error| RunError::BadHistory(format!("event {}: {error}", event.event_id)))?;
+                }
+                Some(Attributes::MarkerRecordedEventAttributes(marker))
+                    if marker.marker_name == MUTABLE_SIDE_EFFECT_MARKER =>
+                {
+                    self.operations
+                        .mutable_side_effects
                         .looked_ahead(marker)
                         .map_err(|error| RunError::BadHistory(format!("event {}: {error}", event.event_id)))?;
                 }

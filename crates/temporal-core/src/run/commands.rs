@@ -213,6 +213,23 @@ impl WorkflowRun {
         }
     }
 
+    /// Begins a side effect by id, whose value may change from call to call: the value that is history's for this call.
+    /// `None`: make it, and hand it to [`record_mutable_side_effect`](Self::record_mutable_side_effect).
+    pub fn mutable_side_effect(&mut self, id: &str) -> Option<Payload> {
+        if !self.accepts("mutable_side_effect") {
+            return None;
+        }
+        let recorded = self.phase == Phase::Running { recorded: true };
+        self.operations.mutable_side_effects.call(id, recorded, &mut self.out)
+    }
+
+    /// The value of a mutable side effect that history does not hold. A marker will remember it if it changed.
+    pub fn record_mutable_side_effect(&mut self, id: &str, value: Payload) {
+        if self.accepts("record_mutable_side_effect") {
+            self.operations.mutable_side_effects.record(id, value, &mut self.out);
+        }
+    }
+
     /// Upserts search attributes; a null payload removes one.
     pub fn upsert_search_attributes(&mut self, attributes: BTreeMap<String, Payload>) {
         if self.accepts("upsert_search_attributes") {

@@ -4,8 +4,8 @@ use super::WorkflowRun;
 use super::operations::Operation;
 use crate::history::{describe, is_command_event};
 use crate::machines::{
-    Activity, CancelExternal, Child, Differences, LOCAL_ACTIVITY_MARKER, Nexus, PATCH_ATTRIBUTE, PATCH_MARKER,
-    PatchData, SIDE_EFFECT_MARKER, SideEffects, Signal, Timer,
+    Activity, CancelExternal, Child, Differences, LOCAL_ACTIVITY_MARKER, MUTABLE_SIDE_EFFECT_MARKER, Nexus,
+    PATCH_ATTRIBUTE, PATCH_MARKER, PatchData, SIDE_EFFECT_MARKER, SideEffects, Signal, Timer,
 };
 use crate::output::CommandKey;
 use crate::{Nondeterminism, RunError};
@@ -243,6 +243,9 @@ impl WorkflowRun {
             (Some(CommandKey::SideEffectMarker(seq)), SIDE_EFFECT_MARKER) => {
                 self.operations.side_effects.recorded(seq, marker)
             }
+            (Some(CommandKey::MutableSideEffectMarker(number)), MUTABLE_SIDE_EFFECT_MARKER) => {
+                self.operations.mutable_side_effects.recorded(number, marker)
+            }
             (expected, PATCH_MARKER) => {
                 let Some(data) = PatchData::read(marker) else {
                     return Fit::Contradicts(Differences::default());
@@ -287,6 +290,7 @@ impl WorkflowRun {
             CommandKey::PatchMarker(number) => Some(operations.patches.describe(number)),
             CommandKey::PatchAttributes(_) => Some(PATCH_ATTRIBUTE.into()),
             CommandKey::SideEffectMarker(seq) => Some(SideEffects::describe(seq)),
+            CommandKey::MutableSideEffectMarker(number) => Some(operations.mutable_side_effects.describe(number)),
             CommandKey::UpsertSearchAttributes(upsert) | CommandKey::UpsertMemo(upsert) => {
                 Some(operations.properties.describe(upsert))
             }

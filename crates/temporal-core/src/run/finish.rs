@@ -78,6 +78,7 @@ impl WorkflowRun {
             CommandKey::PatchMarker(number) => operations.patches.send_marker(number),
             CommandKey::PatchAttributes(number) => operations.patches.send_attributes(number),
             CommandKey::SideEffectMarker(seq) => operations.side_effects.send(seq),
+            CommandKey::MutableSideEffectMarker(number) => operations.mutable_side_effects.send(number),
             CommandKey::UpsertSearchAttributes(upsert) => operations.properties.send_search_attributes(upsert),
             CommandKey::UpsertMemo(upsert) => operations.properties.send_memo(upsert),
             CommandKey::AcceptUpdate(update) => operations.updates.send_acceptance(update, messages),

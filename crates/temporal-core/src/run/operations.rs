@@ -1,8 +1,8 @@
 //! All machines of a run.
 
 use crate::machines::{
-    Activity, CancelExternal, Child, Closing, LocalActivities, LocalMarker, Nexus, Patches, Properties, SideEffects,
-    Signal, Table, Timer, Updates,
+    Activity, CancelExternal, Child, Closing, LocalActivities, LocalMarker, MutableSideEffects, Nexus, Patches,
+    Properties, SideEffects, Signal, Table, Timer, Updates,
 };
 use crate::{ActivitySeq, CancelExternalSeq, ChildSeq, NexusSeq, SignalExternalSeq, TimerSeq};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -18,6 +18,7 @@ pub(super) struct Operations {
     pub(super) local_activities: LocalActivities,
     pub(super) patches: Patches,
     pub(super) side_effects: SideEffects,
+    pub(super) mutable_side_effects: MutableSideEffects,
     pub(super) properties: Properties,
     pub(super) updates: Updates,
     pub(super) closing: Closing,

@@ -495,6 +495,27 @@ impl HistoryBuilder {
             },
         ))
     }
+    pub(crate) fn mutable_side_effect_marker(&mut self, id: &str, call: u32, value: &str) -> i64 {
+        let detail = |payload| Payloads {
+            payloads: vec![payload],
+        };
+        let call = Payload {
+            data: call.to_string().into(),
+            ..json("")
+        };
+        self.event(Attributes::MarkerRecordedEventAttributes(
+            MarkerRecordedEventAttributes {
+                marker_name: "MutableSideEffect".into(),
+                details: [
+                    ("side-effect-id".to_owned(), detail(json(id))),
+                    ("mutable-side-effect-call-counter".to_owned(), detail(call)),
+                    ("data".to_owned(), detail(json(value))),
+                ]
+                .into(),
+                ..Default::default()
+            },
+        ))
+    }
     /// As SDKs of the Core family wrote it before 2023.
     pub(crate) fn old_patch_marker(&mut self, id: &str, deprecated: bool) -> i64 {
         let plain = |data: Vec<u8>| Payloads {

@@ -261,6 +261,15 @@ pub(crate) fn summary(command: &Command) -> String {
                     let id = &a.details["side-effect-id"].payloads[0].data;
                     format!("side effect {}", String::from_utf8_lossy(id))
                 }
+                "MutableSideEffect" => {
+                    let detail = |key: &str| String::from_utf8_lossy(&a.details[key].payloads[0].data);
+                    format!(
+                        "mutable {} {} {}",
+                        detail("side-effect-id"),
+                        detail("mutable-side-effect-call-counter"),
+                        detail("data")
+                    )
+                }
                 "core_patch" => format!("patch {}", data["id"].as_str().unwrap()),
                 _ => format!("local {} {}", data["seq"], data["activity_type"].as_str().unwrap()),
             }

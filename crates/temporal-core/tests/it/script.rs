@@ -268,6 +268,13 @@ impl Ctx {
             value
         })
     }
+    pub(crate) fn mutable_side_effect(&self, id: &str, make: impl FnOnce() -> Payload) -> Payload {
+        self.run(|run| run.mutable_side_effect(id)).unwrap_or_else(|| {
+            let value = make();
+            self.run(|run| run.record_mutable_side_effect(id, value.clone()));
+            value
+        })
+    }
     pub(crate) fn patched(&self, id: &str) -> bool {
         self.run(|run| run.patched(id, false))
     }

@@ -110,3 +110,83 @@ fn nondeterminism_of_side_effects() {
         "{error:?}"
     );
 }
+
+/// Asks three times for a setting that changes now and then, around signals.
+fn setting(values: [&'static str; 3], made: &Rc<Cell<usize>>) -> Script {
+    let made = Rc::clone(made);
+    Script::new(move |ctx| {
+        let made = Rc::clone(&made);
+        async move {
+            let mut seen = String::new();
+            for (number, value) in values.into_iter().enumerate() {
+                let value = ctx.mutable_side_effect("setting", || {
+                    made.set(made.get() + 1);
+                    json(value)
+                });
+                seen += &String::from_utf8_lossy(&value.data);
+                if number < 2 {
+                    ctx.signal("next").await;
+                }
+            }
+            End::Complete(Some(json(&seen.replace('"', ""))))
+        }
+    })
+}
+
+fn changes() -> HistoryBuilder {
+    let mut h = HistoryBuilder::new();
+    h.full_task();
+    h.mutable_side_effect_marker("setting", 1, "a");
+    h.signaled("next");
+    h.full_task();
+    h.signaled("next");
+    h.full_task();
+    h.mutable_side_effect_marker("setting", 3, "b");
+    h.completed();
+    h
+}
+
+#[test]
+fn a_value_is_recorded_when_it_changes() {
+    let h = changes();
+    let made = Rc::new(Cell::new(0));
+    let expected: &[&[&str]] = &[
+        &["mutable \"setting\" 1 \"a\""],
+        &[],
+        &["mutable \"setting\" 3 \"b\"", "complete"],
+    ];
+    let runs = check(&h, &setting(["a", "a", "b"], &made), expected);
+    assert!(format!("{:?}", runs[2].commands[1]).contains("aab"), "{:?}", runs[2]);
+    made.set(0);
+    // History's values count, whatever the code would make now.
+    replay(&h.events, &setting(["x", "y", "z"], &made)).unwrap();
+    assert_eq!(made.get(), 0);
+}
+
+#[test]
+fn nondeterminism_of_mutable_side_effects() {
+    let h = changes();
+    let gone = Script::new(|ctx| async move {
+        ctx.signal("next").await;
+        ctx.signal("next").await;
+        End::Complete(None)
+    });
+    let error = nondeterminism(&h, &gone);
+    assert_eq!(
+        (error.event_id, error.found.as_str(), error.expected.as_str()),
+        (5, "MarkerRecorded(marker \"MutableSideEffect\")", "nothing")
+    );
+    let other = Script::new(|ctx| async move {
+        ctx.mutable_side_effect("other", || json("a"));
+        ctx.signal("next").await;
+        End::Complete(None)
+    });
+    let error = nondeterminism(&h, &other);
+    assert_eq!(error.expected, "RecordMarker(mutable side effect \"other\", call 1)");
+    assert!(
+        error
+            .details
+            .contains("id: history has \"setting\", the code \"other\""),
+        "{error:?}"
+    );
+}

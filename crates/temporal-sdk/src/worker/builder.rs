@@ -75,6 +75,48 @@ impl WorkerBuilder {
         self
     }
 
+    /// Runs workflows of this type under a name of their own. A generic type has one name for all its parameters; here each gets
+    /// another one, and callers write `run.with_name(..)`:
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use temporal_sdk::client::definition::WorkflowRef as _;
+    /// use temporal_sdk::workflow;
+    ///
+    /// #[derive(Default)]
+    /// struct Collects<T>(RefCell<Vec<T>>);
+    ///
+    /// #[workflow]
+    /// impl<T: serde::Serialize + serde::de::DeserializeOwned + Default + 'static> Collects<T> {
+    ///     #[run]
+    ///     async fn run(&self, ctx: &workflow::Context, wanted: usize) -> workflow::Result<Vec<T>> {
+    ///         ctx.wait_condition(|| self.0.borrow().len() >= wanted).await?;
+    ///         Ok(self.0.take())
+    ///     }
+    ///
+    ///     #[signal]
+    ///     fn add(&self, value: T) {
+    ///         self.0.borrow_mut().push(value);
+    ///     }
+    /// }
+    ///
+    /// # async fn example(client: temporal_sdk::client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let worker = temporal_sdk::worker::Worker::builder(&client, "queue")
+    ///     .workflow_named::<Collects<u64>>("CollectsNumbers")
+    ///     .workflow_named::<Collects<String>>("CollectsTexts");
+    /// let options = temporal_sdk::client::WorkflowOptions::new("numbers", "queue");
+    /// let numbers = client.start_workflow(Collects::<u64>::run.with_name("CollectsNumbers"), 3, options).await?;
+    /// numbers.signal(Collects::<u64>::add, 7).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn workflow_named<W: Workflow>(mut self, name: impl Into<String>) -> Self {
+        if let Err(error) = self.workflows.register_named::<W>(name.into().into()) {
+            self.error.get_or_insert(error.into());
+        }
+        self
+    }
+
     /// Runs this activity: a function with `#[activity]` on it, or any value that implements [`Activity`].
     pub fn activity(self, activity: impl Activity) -> Self {
         self.definition(Definition::new(activity))

@@ -84,6 +84,15 @@ impl ReplayerBuilder {
         self
     }
 
+    /// Replays workflows of this type under a name of their own, as
+    /// [`WorkerBuilder::workflow_named`](crate::worker::WorkerBuilder::workflow_named) runs them.
+    pub fn workflow_named<W: Workflow>(mut self, name: impl Into<String>) -> Self {
+        if let Err(error) = self.workflows.register_named::<W>(name.into().into()) {
+            self.error.get_or_insert(error.into());
+        }
+        self
+    }
+
     /// How payloads are read, which has to be how they were written; the default converter by default.
     pub fn data_converter(mut self, converter: DataConverter) -> Self {
         self.converter = converter;

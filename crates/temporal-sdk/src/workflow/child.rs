@@ -343,6 +343,27 @@ impl<W> ExecuteChildWorkflow<W> {
     pub(crate) fn new(start: StartChildWorkflow<W>) -> Self {
         Self(State::Starting(start))
     }
+
+    /// Asks for the child's cancellation. Its [`CancellationType`] says when awaiting it then ends.
+    pub fn cancel(&self) {
+        self.cancel_with_reason("");
+    }
+
+    /// Like [`cancel`](Self::cancel), with a reason that the child is told.
+    pub fn cancel_with_reason(&self, reason: &str) {
+        match &self.0 {
+            State::Starting(start) => start.cancel_with_reason(reason),
+            State::Running(handle) => handle.cancel_with_reason(reason),
+        }
+    }
+
+    /// Lets the child run without anybody waiting for it. Its parent close policy still holds.
+    pub fn detach(self) {
+        match self.0 {
+            State::Starting(start) => start.detach(),
+            State::Running(handle) => handle.detach(),
+        }
+    }
 }
 
 impl<W: WorkflowDefinition> Future for ExecuteChildWorkflow<W>

@@ -2,7 +2,7 @@
 
 use crate::workflow::context::Context;
 use crate::workflow::error::WaitError;
-use crate::workflow::timer::Sleep;
+use crate::workflow::timer::{Sleep, TimerOptions};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -40,12 +40,14 @@ impl<P: FnMut() -> bool> WaitCondition<P> {
         }
     }
 
-    /// Gives up after `duration` of workflow time. The timer is started when the future is first polled, unless the
+    /// Gives up after this much of workflow time: a [`Duration`], or [`TimerOptions`] with a summary. The timer is started when the future is first polled, unless the
     /// predicate holds then.
-    pub fn timeout(self, duration: Duration) -> WaitConditionTimeout<P> {
+    pub fn timeout(self, limit: impl Into<TimerOptions>) -> WaitConditionTimeout<P> {
+        let options = limit.into();
         WaitConditionTimeout {
             condition: self,
-            duration,
+            duration: options.duration,
+            summary: options.summary,
             timer: None,
         }
     }
@@ -120,6 +122,7 @@ impl<P> fmt::Debug for WaitCondition<P> {
 pub struct WaitConditionTimeout<P> {
     condition: WaitCondition<P>,
     duration: Duration,
+    summary: Option<String>,
     timer: Option<Sleep>,
 }
 
@@ -132,9 +135,16 @@ impl<P: FnMut() -> bool> Future for WaitConditionTimeout<P> {
             this.timer = None;
             return Poll::Ready(result.map_err(WaitError::Cancelled));
         }
-        let timer = this
-            .timer
-            .get_or_insert_with(|| this.condition.context.sleep(this.duration));
+        let WaitCondition {
+            context: ctx,
+            started_at,
+            ..
+        } = &this.condition;
+        let timer = this.timer.get_or_insert_with(|| {
+            let mut options = TimerOptions::new(this.duration);
+            options.summary = this.summary.take();
+            ctx.timer(options, started_at, |id| Some(ctx.member(id)))
+        });
         match Pin::new(timer).poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(result) => {

@@ -3,8 +3,6 @@
 use crate::workflow::activity::{ActivityHandle, ActivityOptions};
 use crate::workflow::child::{ChildWorkflowOptions, ExecuteChildWorkflow, StartChildWorkflow};
 use crate::workflow::condition::WaitCondition;
-use crate::workflow::continue_as_new::{ContinueAsNewCommand, ContinueAsNewOptions};
-use crate::workflow::error::Error;
 use crate::workflow::external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExternalWorkflow};
 use crate::workflow::info::Info;
 use crate::workflow::interceptor::OutgoingKind;
@@ -14,6 +12,7 @@ use crate::workflow::run::{Phase, Run};
 use crate::workflow::scope::{Scope, ScopeHandle};
 use crate::workflow::spawn::JoinHandle;
 use crate::workflow::timer::{Sleep, Timeout, TimerOptions};
+use crate::workflow::waiting::Waiting;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -24,12 +23,10 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use temporal_client::data::{ConversionError, FromPayload, PayloadConverter, PayloadConverterExt as _};
-use temporal_client::definition::{
-    ActivityRef, AnyParams, EncodeParams, IntoInput, Params, WorkflowDefinition, WorkflowRef,
-};
+use temporal_client::definition::{ActivityRef, EncodeParams, IntoInput, Params, WorkflowDefinition, WorkflowRef};
 use temporal_client::failure::CancelledError;
 use temporal_client::{Memo, SearchAttributes};
-use temporal_core::{ChildSeq, ChildStart, ContinueAsNew, ExternalTarget, Resolution, SignalExternal, StartTimer};
+use temporal_core::{ChildSeq, ChildStart, ExternalTarget, Resolution, SignalExternal, StartTimer};
 use temporal_protos::api::common::v1::Payload;
 use temporal_protos::api::enums::v1::SuggestContinueAsNewReason;
 use temporal_protos::api::failure::v1::CanceledFailureInfo;
@@ -314,23 +311,28 @@ impl Context {
     /// Starts a durable timer, with a summary.
     #[track_caller]
     pub fn start_timer(&self, options: impl Into<TimerOptions>) -> Sleep {
-        self.timer(options.into(), |id| Some(self.member(id)))
+        self.timer(options.into(), Location::caller(), |id| Some(self.member(id)))
     }
 
     /// Starts a timer that belongs to no scope: what it limits decides what a cancellation means.
     #[track_caller]
     pub(crate) fn start_limit(&self, options: TimerOptions) -> Sleep {
-        self.shielded().timer(options, |_| None)
+        self.shielded().timer(options, Location::caller(), |_| None)
     }
 
-    #[track_caller]
-    fn timer(&self, options: TimerOptions, member: impl FnOnce(OperationId) -> Option<(Scope, u64)>) -> Sleep {
+    /// Starts a timer that was asked for there.
+    pub(crate) fn timer(
+        &self,
+        options: TimerOptions,
+        started_at: &'static Location<'static>,
+        member: impl FnOnce(OperationId) -> Option<(Scope, u64)>,
+    ) -> Sleep {
         let TimerOptions { duration, summary } = options;
         let command = StartTimer {
             duration,
             user_metadata: self.metadata(summary.as_ref(), None),
         };
-        let (run, started_at) = (&self.run, Location::caller());
+        let run = &self.run;
         let cancelled = |failure: FailureMessage| Err(CancelledError::new(failure.message));
         let operation = self.operation("sleep", cancelled, || {
             let seq = run.command("sleep", |core| core.start_timer(command))?;
@@ -415,10 +417,21 @@ impl Context {
     }
 
     /// Waits until this scope is cancelled, and gives what an operation in it fails with then.
+    #[track_caller]
     pub fn cancelled(&self) -> ScopeCancelled {
         ScopeCancelled {
             context: self.clone(),
             member: None,
+            waiting: Some(Waiting::new("a cancellation")),
+        }
+    }
+
+    /// Like [`cancelled`](Self::cancelled), for what tells itself what it waits for.
+    pub(crate) fn watch_cancellation(&self) -> ScopeCancelled {
+        ScopeCancelled {
+            context: self.clone(),
+            member: None,
+            waiting: None,
         }
     }
 
@@ -609,57 +622,6 @@ impl Context {
         self.update.as_deref()
     }
 
-    // ---- ending
-
-    /// Ends this run and begins a new one with this input: return it as the error of the run method.
-    ///
-    /// The input is anything that the workflow's own parameters are sent as: one value, `()`, or `args![a, b]`.
-    ///
-    /// ```
-    /// # use temporal_sdk::workflow;
-    /// # async fn run(ctx: &workflow::Context, round: u32) -> workflow::Result<()> {
-    /// return Err(ctx.continue_as_new(round + 1));
-    /// # }
-    /// ```
-    #[must_use = "return it as the error of the run method"]
-    pub fn continue_as_new(&self, input: impl IntoInput<AnyParams>) -> Error {
-        self.continue_as_new_with(input, ContinueAsNewOptions::new())
-    }
-
-    /// Like [`continue_as_new`](Self::continue_as_new), with options.
-    #[must_use = "return it as the error of the run method"]
-    pub fn continue_as_new_with(&self, input: impl IntoInput<AnyParams>, options: ContinueAsNewOptions) -> Error {
-        let mut arguments = match AnyParams::encode(&input.into_input(), &**self.payload_converter()) {
-            Ok(arguments) => arguments,
-            Err(error) => return Error::conversion(error),
-        };
-        let mut header = BTreeMap::new();
-        let workflow_type = options.workflow_type.unwrap_or_default();
-        let name = if workflow_type.is_empty() {
-            &self.info().workflow_type
-        } else {
-            &workflow_type
-        };
-        self.intercept(OutgoingKind::ContinueAsNew, name, &mut arguments, &mut header);
-        Error::continue_as_new(ContinueAsNewCommand(ContinueAsNew {
-            workflow_type,
-            header,
-            task_queue: options.task_queue.unwrap_or_default(),
-            arguments,
-            run_timeout: options.run_timeout,
-            task_timeout: options.task_timeout,
-            retry_policy: options.retry_policy.as_ref().map(Into::into),
-            memo: options
-                .memo
-                .map(|memo| self.encode_memo(&memo, || "the new run".to_owned())),
-            search_attributes: options
-                .search_attributes
-                .map(|attributes| attributes.payloads().clone()),
-            backoff_start_interval: options.backoff_start_interval,
-            initial_versioning_behavior: options.initial_versioning_behavior,
-        }))
-    }
-
     // ---- inside
 
     /// Starts an operation in this scope, or ends it as cancelled when the scope is.
@@ -726,6 +688,7 @@ impl fmt::Debug for Context {
 pub struct ScopeCancelled {
     context: Context,
     member: Option<u64>,
+    waiting: Option<Waiting>,
 }
 
 impl ScopeCancelled {
@@ -740,13 +703,17 @@ impl Future for ScopeCancelled {
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<CancelledError> {
         if let Some(cancelled) = self.context.cancelled_now() {
             self.member = None;
+            self.waiting = None;
             return Poll::Ready(cancelled);
         }
         match self.member {
             Some(member) => self.context.scope.update_waiter(member, context.waker()),
             None => self.member = Some(self.context.scope.add_waiter(context.waker().clone())),
         }
-        Poll::Pending
+        match &mut self.waiting {
+            Some(waiting) => waiting.polled(Poll::Pending),
+            None => Poll::Pending,
+        }
     }
 }
 

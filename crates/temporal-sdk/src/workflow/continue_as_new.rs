@@ -1,10 +1,17 @@
 //! Continuing as a new run.
 
+use crate::workflow::context::Context;
+use crate::workflow::error::Error;
+use crate::workflow::interceptor::OutgoingKind;
 use crate::workflow::options::setters;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+use temporal_client::data::ConversionError;
+use temporal_client::definition::{AnyParams, EncodeParams, IntoInput, WorkflowDefinition, WorkflowRef};
 use temporal_client::{Memo, RetryPolicy, SearchAttributes};
 use temporal_core::ContinueAsNew;
+use temporal_protos::api::common::v1::Payload;
 use temporal_protos::api::enums::v1::ContinueAsNewVersioningBehavior;
 
 /// How a workflow continues as new: [`Context::continue_as_new_with`](crate::workflow::Context::continue_as_new_with).
@@ -68,5 +75,94 @@ pub(crate) struct ContinueAsNewCommand(pub(crate) ContinueAsNew);
 impl fmt::Debug for ContinueAsNewCommand {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("ContinueAsNewCommand")
+    }
+}
+
+impl Context {
+    /// Ends this run and begins a new one with this input: return it as the error of the run method.
+    ///
+    /// The input is anything that the workflow's own parameters are sent as: one value, `()`, or `args![a, b]`.
+    ///
+    /// ```
+    /// # use temporal_sdk::workflow;
+    /// # async fn run(ctx: &workflow::Context, round: u32) -> workflow::Result<()> {
+    /// return Err(ctx.continue_as_new(round + 1));
+    /// # }
+    /// ```
+    #[must_use = "return it as the error of the run method"]
+    pub fn continue_as_new(&self, input: impl IntoInput<AnyParams>) -> Error {
+        self.continue_as_new_with(input, ContinueAsNewOptions::new())
+    }
+
+    /// Like [`continue_as_new`](Self::continue_as_new), with options.
+    #[must_use = "return it as the error of the run method"]
+    pub fn continue_as_new_with(&self, input: impl IntoInput<AnyParams>, options: ContinueAsNewOptions) -> Error {
+        self.continues(
+            AnyParams::encode(&input.into_input(), &**self.payload_converter()),
+            options,
+        )
+    }
+
+    /// Ends this run and begins a new one of another workflow type, which takes this input: return it as the error of the run
+    /// method.
+    ///
+    /// ```
+    /// # use temporal_sdk::workflow::{self, ContinueAsNewOptions};
+    /// # #[derive(Default)]
+    /// # struct Archive;
+    /// # #[temporal_sdk::workflow]
+    /// # impl Archive {
+    /// #     #[run]
+    /// #     async fn run(&self, _: &workflow::Context, orders: u64) -> workflow::Result<()> { let _ = orders; Ok(()) }
+    /// # }
+    /// # async fn run(ctx: &workflow::Context, orders: u64) -> workflow::Result<()> {
+    /// return Err(ctx.continue_as_new_to(Archive::run, orders, ContinueAsNewOptions::new()));
+    /// # }
+    /// ```
+    #[must_use = "return it as the error of the run method"]
+    pub fn continue_as_new_to<R: WorkflowRef>(
+        &self,
+        workflow: R,
+        input: impl IntoInput<<R::Workflow as WorkflowDefinition>::Params>,
+        options: ContinueAsNewOptions,
+    ) -> Error
+    where
+        <R::Workflow as WorkflowDefinition>::Params: EncodeParams,
+    {
+        let values = input.into_input();
+        let arguments = <R::Workflow as WorkflowDefinition>::Params::encode(&values, &**self.payload_converter());
+        self.continues(arguments, options.workflow_type(workflow.name()))
+    }
+
+    fn continues(&self, arguments: Result<Vec<Payload>, ConversionError>, options: ContinueAsNewOptions) -> Error {
+        let mut arguments = match arguments {
+            Ok(arguments) => arguments,
+            Err(error) => return Error::conversion(error),
+        };
+        let mut header = BTreeMap::new();
+        let workflow_type = options.workflow_type.unwrap_or_default();
+        let name = if workflow_type.is_empty() {
+            &self.info().workflow_type
+        } else {
+            &workflow_type
+        };
+        self.intercept(OutgoingKind::ContinueAsNew, name, &mut arguments, &mut header);
+        Error::continue_as_new(ContinueAsNewCommand(ContinueAsNew {
+            workflow_type,
+            header,
+            task_queue: options.task_queue.unwrap_or_default(),
+            arguments,
+            run_timeout: options.run_timeout,
+            task_timeout: options.task_timeout,
+            retry_policy: options.retry_policy.as_ref().map(Into::into),
+            memo: options
+                .memo
+                .map(|memo| self.encode_memo(&memo, || "the new run".to_owned())),
+            search_attributes: options
+                .search_attributes
+                .map(|attributes| attributes.payloads().clone()),
+            backoff_start_interval: options.backoff_start_interval,
+            initial_versioning_behavior: options.initial_versioning_behavior,
+        }))
     }
 }

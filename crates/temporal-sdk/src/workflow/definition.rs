@@ -260,7 +260,7 @@ impl<O> Handle<O> for Handler<O> {
 
 /// A workflow type, its own type forgotten.
 pub(crate) struct WorkflowEntry {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// The Rust type.
     pub(crate) type_name: &'static str,
     pub(crate) decode: Decode,
@@ -386,7 +386,7 @@ fn encode<T: ToPayload>(context: &Context, value: &T) -> Result<Payload, Error> 
 }
 
 impl<W: Workflow> Registration<W> {
-    pub(crate) fn collect() -> Result<WorkflowEntry, SharedTwice> {
+    pub(crate) fn collect(name: Cow<'static, str>) -> Result<WorkflowEntry, SharedTwice> {
         let mut registration = Self {
             construct: None,
             run: None,
@@ -406,7 +406,7 @@ impl<W: Workflow> Registration<W> {
         }
         let (construct, (decode, run)) = registration.required();
         Ok(WorkflowEntry {
-            name: W::NAME,
+            name,
             type_name: std::any::type_name::<W>(),
             decode,
             construct,

@@ -133,6 +133,13 @@ macro_rules! delivery {
     };
 }
 
+impl SignalExternalWorkflow {
+    /// Takes the signal back if it was not sent yet: awaiting it then gives a cancellation. One that was sent goes on.
+    pub fn cancel(&self) {
+        self.operation.cancel("");
+    }
+}
+
 delivery!(
     /// A signal to another workflow on its way. Await it for its delivery; dropping it takes it back if it was not sent yet.
     #[must_use = "dropping it takes the signal back: await it, or `.detach()` it"]

@@ -13,6 +13,7 @@ use crate::workflow::misuse;
 use crate::workflow::registry::WorkflowRegistry;
 use crate::workflow::run::{Phase, Run, RunState};
 use crate::workflow::start;
+use crate::workflow::waiting::AtHand;
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -264,6 +265,7 @@ impl WorkflowHost {
         };
         let guarded = || {
             let _driving = run.executor.drive();
+            let _at_hand = AtHand::begin(run);
             let (caught, call) = watched(|| {
                 guard::watch(restricted, &self.environment.restrictions, || {
                     panic::catch(|| misuse::catch(|| code(run)))

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use temporal_client::{Priority, RetryPolicy};
 use temporal_core::{Initialize, WorkflowTask};
 use temporal_protos::api::common::v1::Payload;
+use temporal_protos::api::enums::v1::ContinueAsNewInitiator;
 use temporal_protos::api::failure::v1::Failure;
 
 /// What a run knows of itself, from its start: [`Context::info`](crate::workflow::Context::info).
@@ -31,20 +32,30 @@ pub struct Info {
     pub original_execution_run_id: String,
     /// The id of the run that continued as this one.
     pub continued_run_id: Option<String>,
+    /// Why this run follows another one: that one continued as new, failed and is retried, or ran on a cron schedule.
+    pub initiator: Option<ContinueAsNewInitiator>,
     /// The cron schedule it runs on.
     pub cron_schedule: Option<String>,
     /// The limit over all runs of the chain.
     pub execution_timeout: Option<Duration>,
+    /// When that limit ends the chain.
+    pub execution_expiration_time: Option<SystemTime>,
     /// The limit of this run.
     pub run_timeout: Option<Duration>,
     /// The limit of one workflow task.
     pub task_timeout: Duration,
+    /// How long the first workflow task was held back: by a cron schedule, a retry, or a start with a delay.
+    pub first_task_backoff: Option<Duration>,
     /// How it is retried when it fails.
     pub retry_policy: Option<RetryPolicy>,
     /// The workflow that started this one as its child.
-    pub parent: Option<Relative>,
+    pub parent: Option<Box<Relative>>,
+    /// The event of the parent's history that started this one.
+    pub parent_initiated_event_id: Option<i64>,
     /// The outermost workflow above this one.
-    pub root: Option<Relative>,
+    pub root: Option<Box<Relative>>,
+    /// Who started it, as its client or worker calls itself.
+    pub starter_identity: String,
     /// Its priority and fairness.
     pub priority: Priority,
     pub(crate) headers: BTreeMap<String, Payload>,
@@ -78,21 +89,39 @@ impl Info {
             first_execution_run_id: std::mem::take(&mut started.first_execution_run_id),
             original_execution_run_id: std::mem::take(&mut started.original_execution_run_id),
             continued_run_id: not_empty(&mut started.continued_execution_run_id),
+            initiator: match started.initiator() {
+                ContinueAsNewInitiator::Unspecified => None,
+                initiator => Some(initiator),
+            },
             cron_schedule: not_empty(&mut started.cron_schedule),
             execution_timeout: limit(started.workflow_execution_timeout),
+            execution_expiration_time: started
+                .workflow_execution_expiration_time
+                .and_then(|time| SystemTime::try_from(time).ok())
+                .filter(|time| *time > UNIX_EPOCH),
             run_timeout: limit(started.workflow_run_timeout),
             task_timeout: limit(started.workflow_task_timeout).unwrap_or_default(),
+            first_task_backoff: limit(started.first_workflow_task_backoff),
             retry_policy: started.retry_policy.as_ref().map(Into::into),
-            parent: started.parent_workflow_execution.take().map(|parent| Relative {
-                workflow_id: parent.workflow_id,
-                run_id: parent.run_id,
-                namespace: std::mem::take(&mut started.parent_workflow_namespace),
+            parent_initiated_event_id: started
+                .parent_workflow_execution
+                .is_some()
+                .then_some(started.parent_initiated_event_id),
+            parent: started.parent_workflow_execution.take().map(|parent| {
+                Box::new(Relative {
+                    workflow_id: parent.workflow_id,
+                    run_id: parent.run_id,
+                    namespace: std::mem::take(&mut started.parent_workflow_namespace),
+                })
             }),
-            root: started.root_workflow_execution.take().map(|root| Relative {
-                workflow_id: root.workflow_id,
-                run_id: root.run_id,
-                namespace: namespace.to_owned(),
+            root: started.root_workflow_execution.take().map(|root| {
+                Box::new(Relative {
+                    workflow_id: root.workflow_id,
+                    run_id: root.run_id,
+                    namespace: namespace.to_owned(),
+                })
             }),
+            starter_identity: std::mem::take(&mut started.identity),
             priority: started.priority.as_ref().map(Into::into).unwrap_or_default(),
             headers: std::mem::take(&mut initialize.header),
             last_result: started.last_completion_result.take().unwrap_or_default().payloads,

@@ -97,6 +97,7 @@ mod stack_trace;
 mod start;
 pub mod sync;
 mod timer;
+mod waiting;
 
 pub use crate::raw_values::RawValues;
 pub use activity::{ActivityHandle, ActivityOptions};
@@ -114,7 +115,10 @@ pub use guard::{Restricted, Restrictions, unrestricted};
 pub use info::{Info, Relative};
 pub use interceptor::{Call, Interceptor, LocalBoxFuture, Next, Outgoing, OutgoingKind};
 pub use local_activity::LocalActivityOptions;
-pub use nexus::{NexusOperation, NexusOperationHandle, NexusOperationOptions, NexusService, StartNexusOperation};
+pub use nexus::{
+    ExecuteNexusOperation, NexusOperation, NexusOperationHandle, NexusOperationOptions, NexusService,
+    StartNexusOperation,
+};
 pub use random::Random;
 pub use registry::RegisterWorkflowError;
 pub use scope::ScopeHandle;
@@ -125,15 +129,16 @@ pub use crate::{join, select};
 pub use temporal_client::data::ConversionError;
 pub use temporal_client::definition::{
     AnyParams, Many, NamedActivity, NamedQuery, NamedSignal, NamedUpdate, NamedWorkflow, NoParams, One, QueryMarker,
-    RunMarker, SignalMarker, Untyped, UpdateMarker, WorkflowDefinition, WorkflowRef, activity_named, query_named,
-    signal_named, update_named, workflow_named as named,
+    Renamed, RunMarker, SignalMarker, Untyped, UpdateMarker, WorkflowDefinition, WorkflowRef, activity_named,
+    query_named, signal_named, update_named, workflow_named as named,
 };
 pub use temporal_client::failure::{
     ActivityError, ApplicationError, CancelledError, ChildWorkflowError, Failure, TimeoutError,
 };
 pub use temporal_core::CancellationType;
 pub use temporal_protos::api::enums::v1::{
-    ContinueAsNewVersioningBehavior, ParentClosePolicy, SuggestContinueAsNewReason, WorkflowIdReusePolicy,
+    ContinueAsNewInitiator, ContinueAsNewVersioningBehavior, ParentClosePolicy, SuggestContinueAsNewReason,
+    WorkflowIdReusePolicy,
 };
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::workflow::activity::result_of;
 use crate::workflow::context::Context;
-use crate::workflow::interceptor::{LocalBoxFuture, OutgoingKind};
+use crate::workflow::interceptor::OutgoingKind;
 use crate::workflow::operation::{Operation, OperationId, Slot};
 use crate::workflow::options::setters;
 use std::borrow::Cow;
@@ -278,6 +278,60 @@ impl<O> fmt::Debug for NexusOperationHandle<O> {
     }
 }
 
+/// A Nexus operation from its start to its end: [`Context::execute_nexus_operation`]. Dropping it cancels the operation.
+#[must_use = "dropping it cancels the operation: await it"]
+pub struct ExecuteNexusOperation<O>(Stage<O>);
+
+enum Stage<O> {
+    Starting(StartNexusOperation<O>),
+    Running(NexusOperationHandle<O>),
+}
+
+impl<O> ExecuteNexusOperation<O> {
+    /// Asks for the operation's cancellation. Its [`CancellationType`] says when awaiting it then ends.
+    pub fn cancel(&self) {
+        match &self.0 {
+            Stage::Starting(start) => start.cancel(),
+            Stage::Running(handle) => handle.cancel(),
+        }
+    }
+
+    /// Lets the operation run without anybody waiting for it.
+    pub fn detach(self) {
+        match self.0 {
+            Stage::Starting(start) => start.detach(),
+            Stage::Running(handle) => handle.detach(),
+        }
+    }
+}
+
+impl<O: FromPayload> Future for ExecuteNexusOperation<O> {
+    type Output = Result<O, Failure>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.0 {
+                Stage::Running(handle) => return Pin::new(handle).poll(context),
+                Stage::Starting(start) => match Pin::new(start).poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
+                    Poll::Ready(Ok(handle)) => this.0 = Stage::Running(handle),
+                },
+            }
+        }
+    }
+}
+
+impl<O> fmt::Debug for ExecuteNexusOperation<O> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Stage::Starting(start) => start.fmt(formatter),
+            Stage::Running(handle) => handle.fmt(formatter),
+        }
+    }
+}
+
 impl Context {
     /// Starts a Nexus operation. Awaiting it gives a [`NexusOperationHandle`] once it is started.
     #[track_caller]
@@ -347,8 +401,7 @@ impl Context {
         operation: NexusOperation<I, O>,
         input: impl Into<I>,
         options: NexusOperationOptions,
-    ) -> LocalBoxFuture<'static, Result<O, Failure>> {
-        let start = self.start_nexus_operation(operation, input, options);
-        Box::pin(async move { start.await?.await })
+    ) -> ExecuteNexusOperation<O> {
+        ExecuteNexusOperation(Stage::Starting(self.start_nexus_operation(operation, input, options)))
     }
 }

@@ -1,13 +1,14 @@
 //! The workflow types a worker knows.
 
 use crate::workflow::definition::{Registration, Workflow, WorkflowEntry};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The workflow types a worker knows, by name.
 #[derive(Debug, Default)]
 pub(crate) struct WorkflowRegistry {
-    named: BTreeMap<&'static str, Arc<WorkflowEntry>>,
+    named: BTreeMap<Cow<'static, str>, Arc<WorkflowEntry>>,
     dynamic: Option<Arc<WorkflowEntry>>,
 }
 
@@ -17,7 +18,7 @@ pub(crate) struct WorkflowRegistry {
 pub enum RegisterWorkflowError {
     /// Its name is taken.
     #[error(
-        "the workflow type \"{0}\" is registered twice: give one of them another name with #[workflow(name = \"…\")]"
+        "the workflow type \"{0}\" is registered twice: give one of them another name with #[workflow(name = \"…\")], or with `workflow_named` where types share their code"
     )]
     Twice(String),
     /// There is a dynamic workflow already.
@@ -47,10 +48,15 @@ pub enum RegisterWorkflowError {
 }
 
 impl WorkflowRegistry {
-    /// Adds a workflow type.
+    /// Adds a workflow type under its own name.
     pub(crate) fn register<W: Workflow>(&mut self) -> Result<(), RegisterWorkflowError> {
-        let entry = Registration::<W>::collect().map_err(|twice| RegisterWorkflowError::SharedTwice {
-            workflow: W::NAME.to_owned(),
+        self.register_named::<W>(Cow::Borrowed(W::NAME))
+    }
+
+    /// Adds a workflow type under this name.
+    pub(crate) fn register_named<W: Workflow>(&mut self, name: Cow<'static, str>) -> Result<(), RegisterWorkflowError> {
+        let entry = Registration::<W>::collect(name.clone()).map_err(|twice| RegisterWorkflowError::SharedTwice {
+            workflow: name.clone().into_owned(),
             handler: format!("{} \"{}\"", twice.kind, twice.name),
             first: twice.first,
             second: twice.second,
@@ -66,10 +72,10 @@ impl WorkflowRegistry {
             self.dynamic = Some(entry);
             return Ok(());
         }
-        if self.named.contains_key(W::NAME) {
-            return Err(RegisterWorkflowError::Twice(W::NAME.to_owned()));
+        if self.named.contains_key(&name) {
+            return Err(RegisterWorkflowError::Twice(name.into_owned()));
         }
-        self.named.insert(W::NAME, entry);
+        self.named.insert(name, entry);
         Ok(())
     }
 
@@ -80,7 +86,7 @@ impl WorkflowRegistry {
 
     /// The registered names, in order, without the dynamic one.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.named.keys().copied()
+        self.named.keys().map(AsRef::as_ref)
     }
 
     /// The workflow type of this name, or the dynamic one.

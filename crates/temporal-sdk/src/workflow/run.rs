@@ -11,6 +11,7 @@ use crate::workflow::misuse;
 use crate::workflow::operation::{OperationId, Table};
 use crate::workflow::random::Stream;
 use crate::workflow::scope::Scope;
+use crate::workflow::waiting::Waits;
 use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -45,6 +46,7 @@ pub(crate) struct RunState {
     pub(crate) external_cancels: Table<Result<(), Failure>>,
     pub(crate) nexus_starts: Table<Result<Option<String>, Failure>>,
     pub(crate) nexus_operations: Table<Resolution>,
+    pub(crate) waits: Waits,
     /// How the workflow ends, once its code has said so.
     outcome: RefCell<Option<Box<Result<Payload, Error>>>>,
     closed: Cell<bool>,
@@ -107,6 +109,7 @@ impl RunState {
             external_cancels: Table::default(),
             nexus_starts: Table::default(),
             nexus_operations: Table::default(),
+            waits: Waits::default(),
             outcome: RefCell::default(),
             closed: Cell::new(false),
             phase: Cell::new(Phase::Open),
@@ -322,7 +325,7 @@ impl RunState {
         }
     }
 
-    /// Whether the task at hand waits for what comes to an end by itself when it is cancelled: an operation or a condition.
+    /// Whether the task at hand waits for what comes to an end by itself when it is cancelled: an operation, a condition or a task.
     /// The timer of a time limit is none.
     pub(crate) fn awaits_operation(&self) -> bool {
         let Some(task) = self.executor.current() else {
@@ -338,6 +341,7 @@ impl RunState {
             || self.nexus_starts.is_awaited(task, false)
             || self.nexus_operations.is_awaited(task, false)
             || self.executor.awaits_condition(task)
+            || self.waits.hear_cancellation(task)
     }
 
     /// Drops all tasks of the run. Nothing is emitted from here on. The instance stays, for queries.

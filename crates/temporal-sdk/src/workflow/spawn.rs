@@ -3,6 +3,7 @@
 use crate::workflow::executor::{TaskId, TaskName};
 use crate::workflow::operation::Slot;
 use crate::workflow::run::Run;
+use crate::workflow::waiting::Waiting;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -19,6 +20,7 @@ pub struct JoinHandle<T> {
     slot: Rc<Slot<T>>,
     /// `None` once it is detached.
     task: Option<(Run, TaskId)>,
+    waiting: Waiting,
 }
 
 impl<T: 'static> JoinHandle<T> {
@@ -29,7 +31,11 @@ impl<T: 'static> JoinHandle<T> {
     ) -> Self {
         let slot = Slot::pending();
         if !run.may_act("spawn") {
-            return Self { slot, task: None };
+            return Self {
+                slot,
+                task: None,
+                waiting: Waiting::for_task(location),
+            };
         }
         let filled = Rc::clone(&slot);
         let task = async move { filled.fill(future.await) };
@@ -37,6 +43,7 @@ impl<T: 'static> JoinHandle<T> {
         Self {
             slot,
             task: Some((Rc::clone(run), id)),
+            waiting: Waiting::for_task(location),
         }
     }
 
@@ -62,8 +69,9 @@ impl<T> JoinHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = T;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        self.slot.poll(context)
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let poll = self.slot.poll(context);
+        self.waiting.polled(poll)
     }
 }
 

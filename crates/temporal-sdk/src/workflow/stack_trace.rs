@@ -92,23 +92,29 @@ fn waits(run: &Run) -> Vec<Wait> {
     run.activities.waits("activity", &mut waits);
     run.local_activities.waits("local activity", &mut waits);
     run.child_starts.waits("the start of child workflow", &mut waits);
-    // A child that is not started yet has its end here too.
-    let starting: Vec<String> = waits
-        .iter()
-        .filter_map(|wait| {
-            Some(format!(
-                "child workflow {}",
-                wait.what.strip_prefix("the start of child workflow ")?
-            ))
-        })
-        .collect();
-    run.children.waits("child workflow", &mut waits);
-    waits.retain(|wait| !starting.contains(&wait.what));
+    without_starting(&mut waits, "child workflow", |waits| {
+        run.children.waits("child workflow", waits);
+    });
     run.external_signals.waits("a signal to another workflow,", &mut waits);
     run.external_cancels
         .waits("a request to cancel another workflow,", &mut waits);
-    run.nexus_operations.waits("Nexus operation", &mut waits);
+    run.nexus_starts.waits("the start of Nexus operation", &mut waits);
+    without_starting(&mut waits, "Nexus operation", |waits| {
+        run.nexus_operations.waits("Nexus operation", waits);
+    });
     run.executor.waits(&mut waits);
+    run.waits.waits(&mut waits);
     waits.sort_by(|a, b| (a.started_at, &a.what).cmp(&(b.started_at, &b.what)));
     waits
+}
+
+/// Adds the ends of a kind of operation without those of which the start is still waited for.
+fn without_starting(waits: &mut Vec<Wait>, kind: &str, add: impl FnOnce(&mut Vec<Wait>)) {
+    let prefix = format!("the start of {kind} ");
+    let starting: Vec<String> = waits
+        .iter()
+        .filter_map(|wait| Some(format!("{kind} {}", wait.what.strip_prefix(&prefix)?)))
+        .collect();
+    add(waits);
+    waits.retain(|wait| !starting.contains(&wait.what));
 }

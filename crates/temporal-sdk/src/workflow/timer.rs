@@ -100,7 +100,7 @@ impl<F: Future> Timeout<F> {
             future: Box::pin(future),
             duration: options.duration,
             timer: Some(context.start_limit(options)),
-            cancelled: context.cancelled(),
+            cancelled: context.watch_cancellation(),
         }
     }
 

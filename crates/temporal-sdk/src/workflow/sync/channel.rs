@@ -1,6 +1,7 @@
 //! Values from many tasks to one.
 
 use super::semaphore::Semaphore;
+use crate::workflow::waiting::Waiting;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -76,19 +77,23 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// When the receiver is gone: it gives the value back.
-    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        if self.0.closed.get() {
-            return Err(SendError(value));
+    #[track_caller]
+    pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        let waiting = Waiting::new("room in a channel");
+        async move {
+            if self.0.closed.get() {
+                return Err(SendError(value));
+            }
+            if let Some(room) = &self.0.room {
+                // The receiver gives the room back when it takes the value.
+                room.acquire_for(1, waiting).await.forget();
+            }
+            if self.0.closed.get() {
+                return Err(SendError(value));
+            }
+            self.0.push(value);
+            Ok(())
         }
-        if let Some(room) = &self.0.room {
-            // The receiver gives the room back when it takes the value.
-            room.acquire().await.forget();
-        }
-        if self.0.closed.get() {
-            return Err(SendError(value));
-        }
-        self.0.push(value);
-        Ok(())
     }
 
     /// Sends a value if there is room now.
@@ -146,18 +151,19 @@ pub struct Receiver<T>(Rc<Inner<T>>);
 
 impl<T> Receiver<T> {
     /// The next value; `None` when all senders are gone and all values are received.
-    pub async fn recv(&mut self) -> Option<T> {
-        std::future::poll_fn(|context| {
+    #[track_caller]
+    pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
+        let mut waiting = Waiting::new("a value of a channel");
+        std::future::poll_fn(move |context| {
             if let Some(value) = self.try_recv() {
-                return Poll::Ready(Some(value));
+                return waiting.polled(Poll::Ready(Some(value)));
             }
             if self.0.senders.get() == 0 {
-                return Poll::Ready(None);
+                return waiting.polled(Poll::Ready(None));
             }
             *self.0.receiver.borrow_mut() = Some(context.waker().clone());
-            Poll::Pending
+            waiting.polled(Poll::Pending)
         })
-        .await
     }
 
     /// The next value if there is one now.

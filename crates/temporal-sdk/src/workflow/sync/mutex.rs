@@ -1,6 +1,7 @@
 //! Mutual exclusion across awaits.
 
 use super::semaphore::{Permit, Semaphore};
+use crate::workflow::waiting::Waiting;
 use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -40,12 +41,16 @@ impl<T> Mutex<T> {
 
 impl<T: ?Sized> Mutex<T> {
     /// Takes the value, once it is free.
-    pub async fn lock(&self) -> MutexGuard<'_, T> {
-        let permit = self.turn.acquire().await;
-        MutexGuard {
-            // Only who has the permit borrows.
-            value: self.value.borrow_mut(),
-            _permit: permit,
+    #[track_caller]
+    pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
+        let turn = self.turn.acquire_for(1, Waiting::new("a lock"));
+        async move {
+            let permit = turn.await;
+            MutexGuard {
+                // Only who has the permit borrows.
+                value: self.value.borrow_mut(),
+                _permit: permit,
+            }
         }
     }
 

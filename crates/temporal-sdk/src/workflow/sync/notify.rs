@@ -1,6 +1,7 @@
 //! Waking others.
 
 use super::waiters::{Place, Waiters};
+use crate::workflow::waiting::Waiting;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -60,10 +61,12 @@ impl Notify {
     }
 
     /// Waits for a notification. Waiting begins when the future is first polled.
+    #[track_caller]
     pub fn notified(&self) -> Notified {
         Notified {
             notify: self.clone(),
             place: None,
+            waiting: Waiting::new("a notification"),
         }
     }
 }
@@ -82,12 +85,20 @@ impl fmt::Debug for Notify {
 pub struct Notified {
     notify: Notify,
     place: Option<Place>,
+    waiting: Waiting,
 }
 
 impl Future for Notified {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let poll = self.poll_place(context);
+        self.waiting.polled(poll)
+    }
+}
+
+impl Notified {
+    fn poll_place(&mut self, context: &Context<'_>) -> Poll<()> {
         match self.place {
             None => {
                 if self.notify.0.stored.take() {

@@ -1,6 +1,7 @@
 //! Permits.
 
 use super::waiters::{Place, Waiters};
+use crate::workflow::waiting::Waiting;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -53,16 +54,24 @@ impl Semaphore {
     }
 
     /// Takes a permit, once one is free.
+    #[track_caller]
     pub fn acquire(&self) -> Acquire {
         self.acquire_many(1)
     }
 
     /// Takes several permits together, once they are free. Who asks later waits behind, even for fewer.
+    #[track_caller]
     pub fn acquire_many(&self, permits: usize) -> Acquire {
+        self.acquire_for(permits, Waiting::new("a permit"))
+    }
+
+    /// Takes permits for what is called so in messages.
+    pub(super) fn acquire_for(&self, permits: usize, waiting: Waiting) -> Acquire {
         Acquire {
             semaphore: self.clone(),
             wanted: permits,
             place: None,
+            waiting,
         }
     }
 
@@ -130,12 +139,20 @@ pub struct Acquire {
     semaphore: Semaphore,
     wanted: usize,
     place: Option<Place>,
+    waiting: Waiting,
 }
 
 impl Future for Acquire {
     type Output = Permit;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Permit> {
+        let poll = self.poll_place(context);
+        self.waiting.polled(poll)
+    }
+}
+
+impl Acquire {
+    fn poll_place(&mut self, context: &Context<'_>) -> Poll<Permit> {
         let wanted = self.wanted;
         match self.place {
             None => {

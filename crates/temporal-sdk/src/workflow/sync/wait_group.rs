@@ -1,6 +1,7 @@
 //! Waiting for the end of several tasks.
 
 use super::waiters::{Place, Waiters};
+use crate::workflow::waiting::Waiting;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -53,32 +54,33 @@ impl WaitGroup {
     }
 
     /// Waits until there is no member.
-    pub async fn wait(&self) {
-        let mut waiting = Waiting {
+    #[track_caller]
+    pub fn wait(&self) -> impl Future<Output = ()> {
+        let mut waiter = Waiter {
             inner: &self.0,
             place: None,
         };
-        std::future::poll_fn(|context| {
-            if waiting.inner.members.get() == 0 {
-                return Poll::Ready(());
+        let mut waiting = Waiting::new("a wait group");
+        std::future::poll_fn(move |context| {
+            if waiter.inner.members.get() == 0 {
+                return waiting.polled(Poll::Ready(()));
             }
-            let mut waiters = waiting.inner.waiters.borrow_mut();
-            let still = waiting.place.is_some_and(|place| waiters.waits(place, context));
+            let mut waiters = waiter.inner.waiters.borrow_mut();
+            let still = waiter.place.is_some_and(|place| waiters.waits(place, context));
             if !still {
-                waiting.place = Some(waiters.join((), context));
+                waiter.place = Some(waiters.join((), context));
             }
-            Poll::Pending
+            waiting.polled(Poll::Pending)
         })
-        .await;
     }
 }
 
-struct Waiting<'a> {
+struct Waiter<'a> {
     inner: &'a Inner,
     place: Option<Place>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
             self.inner.waiters.borrow_mut().leave(place);

@@ -2,6 +2,7 @@
 
 use crate::workflow::context::Context;
 use crate::workflow::seq_map::SeqMap;
+use crate::workflow::waiting::Waiting;
 use std::cell::{Ref, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -159,6 +160,7 @@ impl Context {
     ///
     /// # Errors
     /// [`CancelledError`] when this context's scope is cancelled.
+    #[track_caller]
     pub fn wait_for<T, P>(&self, watch: &Watch<T>, predicate: P) -> WaitFor<T, P>
     where
         P: FnMut(&T) -> bool,
@@ -168,6 +170,7 @@ impl Context {
             watch: watch.clone(),
             predicate,
             registered: None,
+            waiting: Waiting::in_scope("a watched value"),
         }
     }
 }
@@ -179,6 +182,7 @@ pub struct WaitFor<T, P> {
     watch: Watch<T>,
     predicate: P,
     registered: Option<Registered>,
+    waiting: Waiting,
 }
 
 struct Registered {
@@ -232,14 +236,14 @@ impl<T, P: FnMut(&T) -> bool> Future for WaitFor<T, P> {
         let this = self.get_mut();
         if (this.predicate)(&this.watch.borrow()) {
             this.unregister();
-            return Poll::Ready(Ok(()));
+            return this.waiting.polled(Poll::Ready(Ok(())));
         }
         if let Some(cancelled) = this.context.cancelled_now() {
             this.unregister();
-            return Poll::Ready(Err(cancelled));
+            return this.waiting.polled(Poll::Ready(Err(cancelled)));
         }
         this.register(context.waker());
-        Poll::Pending
+        this.waiting.polled(Poll::Pending)
     }
 }
 

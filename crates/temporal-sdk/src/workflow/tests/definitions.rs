@@ -1,10 +1,11 @@
 //! What a workflow can consist of: names, init, dynamic parts, generic types, functions, declarations, added handlers.
 
 use crate::workflow;
+use crate::workflow::registry::WorkflowRegistry;
 use crate::workflow::tests::server::{Server, payload, text};
 use crate::workflow::{
-    Call, Context, Interceptor, LocalBoxFuture, Next, Outgoing, RawValues, WorkflowDefinition, WorkflowRef,
-    activity_named,
+    Call, Context, ContinueAsNewOptions, Interceptor, LocalBoxFuture, Next, Outgoing, RawValues, WorkflowDefinition,
+    WorkflowRef, activity_named,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -127,6 +128,44 @@ fn a_generic_workflow() {
     server.signal("set", &vec![1, 2]);
     assert_eq!(server.task().summary(), ["complete [1,2]"]);
     let _ = Generic::<String>::set;
+}
+
+#[test]
+fn a_generic_workflow_has_a_name_for_each_type() {
+    let mut workflows = WorkflowRegistry::default();
+    workflows.register::<Generic<u32>>().unwrap();
+    let twice = workflows.register::<Generic<String>>().unwrap_err().to_string();
+    assert!(twice.contains("workflow_named"), "{twice}");
+    workflows.register_named::<Generic<String>>("Texts".into()).unwrap();
+    workflows.register_named::<Generic<String>>("Texts".into()).unwrap_err();
+    assert_eq!(workflows.names().collect::<Vec<_>>(), ["Generic", "Texts"]);
+    assert_eq!(workflows.find("Texts").unwrap().name, "Texts");
+    let run = Generic::<String>::run.with_name("Texts");
+    assert_eq!(run.clone().name(), "Texts");
+}
+
+/// Continues as another workflow type.
+#[workflow]
+async fn becomes_another(ctx: &Context, other_name: bool) -> workflow::Result<u32> {
+    let options = ContinueAsNewOptions::new().task_queue("elsewhere");
+    if other_name {
+        return Err(ctx.continue_as_new_to(add_up.with_name("Sum"), (1_u32, 2_u32), options));
+    }
+    Err(ctx.continue_as_new_to(add_up, (1_u32, 2_u32), options))
+}
+
+#[test]
+fn continuing_as_another_workflow_is_typed() {
+    for (other_name, expected) in [(false, "add_up"), (true, "Sum")] {
+        let mut server = Server::start::<becomes_another>(vec![payload(&other_name)]);
+        let done = server.task();
+        let Some(Asked::ContinueAsNewWorkflowExecutionCommandAttributes(next)) = &done.commands[0].attributes else {
+            panic!("{:?}", done.commands)
+        };
+        assert_eq!(next.workflow_type.as_ref().unwrap().name, expected);
+        assert_eq!(next.task_queue.as_ref().unwrap().name, "elsewhere");
+        assert_eq!(text(next.input.as_ref()), "1, 2");
+    }
 }
 
 /// A workflow that is a function.

@@ -15,3 +15,4 @@ mod shared;
 mod side_effects;
 mod sync;
 mod versions;
+mod waits;

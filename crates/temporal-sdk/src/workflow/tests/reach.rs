@@ -346,3 +346,81 @@ fn no_command_for_no_change() {
     let mut server = Server::start::<upserts_nothing>(vec![]);
     assert_eq!(server.task().summary(), ["complete null"]);
 }
+
+/// Lets go of what it runs, or asks for its end, by the future that runs it from its start to its end.
+#[workflow]
+async fn lets_go(ctx: &Context, what: String, detach: bool) -> workflow::Result<String> {
+    const CHARGE: NexusOperation<u32, String> = NexusOperation::new("payments", "charge");
+    let result = if what == "child" {
+        let options = ChildWorkflowOptions::new("child");
+        let child = ctx.execute_child_workflow(workflow::named::<String>("Child"), (), options);
+        ctx.sleep(MINUTE).await?;
+        if detach {
+            child.detach();
+            return Ok("detached".to_owned());
+        }
+        child.cancel_with_reason("enough");
+        child.await
+    } else {
+        let charge = ctx.execute_nexus_operation(CHARGE, 1_u32, NexusOperationOptions::new("endpoint"));
+        ctx.sleep(MINUTE).await?;
+        if detach {
+            charge.detach();
+            return Ok("detached".to_owned());
+        }
+        charge.cancel();
+        charge.await
+    };
+    Ok(if result.is_err_and(|failure| failure.is_cancelled()) {
+        "cancelled"
+    } else {
+        "ended"
+    }
+    .to_owned())
+}
+
+#[test]
+fn children_and_operations_are_let_go_and_cancelled_as_a_whole() {
+    type Step = fn(&mut Server);
+    let cases: [(&str, Step, &str, Step); 2] = [
+        (
+            "child",
+            |server| server.start_child("child"),
+            "cancel workflow child",
+            |server| server.cancel_child("child"),
+        ),
+        ("nexus", Server::start_nexus, "cancel nexus", Server::cancel_nexus),
+    ];
+    for (what, start, command, cancel) in cases {
+        let begin = |detach: bool| {
+            let mut server = Server::start::<lets_go>(vec![payload(&what.to_owned()), payload(&detach)]);
+            server.task();
+            start(&mut server);
+            server.fire_timer("1");
+            server
+        };
+        let mut detached = begin(true);
+        assert_eq!(detached.task().summary(), ["complete \"detached\""], "{what}");
+        let mut cancelled = begin(false);
+        assert_eq!(cancelled.task().summary(), [command], "{what}");
+        cancel(&mut cancelled);
+        assert_eq!(cancelled.task().summary(), ["complete \"cancelled\""], "{what}");
+        cancelled.replay().unwrap();
+    }
+}
+
+/// Takes a signal to another workflow back before it goes out.
+#[workflow]
+async fn takes_back(ctx: &Context) -> workflow::Result<bool> {
+    let signal = ctx
+        .external_workflow::<WaitsLocally>("other")
+        .signal(workflow::signal_named("hello"), 1);
+    signal.cancel();
+    Ok(signal.await.is_err_and(|failure| failure.is_cancelled()))
+}
+
+#[test]
+fn a_signal_is_taken_back() {
+    let mut server = Server::start::<takes_back>(vec![]);
+    assert_eq!(server.task().summary(), ["complete true"]);
+}

@@ -65,3 +65,55 @@ fn it_is_an_rng_and_handles_share_it() {
     let mut server = Server::start::<drawing>(vec![]);
     assert_eq!(server.task().summary(), ["complete null"]);
 }
+
+/// Looks at the world every second.
+#[workflow]
+async fn watching(ctx: &Context, times: u32) -> workflow::Result<Vec<u32>> {
+    let mut seen = Vec::new();
+    for _ in 0..times {
+        seen.push(ctx.mutable_side_effect("world", || WORLD.get()));
+        ctx.sleep(Duration::from_secs(1)).await?;
+    }
+    Ok(seen)
+}
+
+#[test]
+fn a_mutable_side_effect_is_recorded_when_it_changes() {
+    WORLD.set(7);
+    let mut server = Server::start::<watching>(vec![payload(&4)]);
+    assert_eq!(
+        server.task().summary(),
+        ["marker MutableSideEffect", "start timer 1 of 1s"]
+    );
+    server.fire_timer("1");
+    assert_eq!(server.task().summary(), ["start timer 2 of 1s"]);
+    WORLD.set(8);
+    server.evict();
+    server.fire_timer("2");
+    assert_eq!(
+        server.task().summary(),
+        ["marker MutableSideEffect", "start timer 3 of 1s"]
+    );
+    server.fire_timer("3");
+    server.evict();
+    assert_eq!(server.task().summary(), ["start timer 4 of 1s"]);
+    server.fire_timer("4");
+    assert_eq!(server.task().summary(), ["complete [7,7,8,8]"]);
+    WORLD.set(9);
+    server.replay().unwrap();
+}
+
+/// Acts where it may only look.
+#[workflow]
+async fn acts_watching(ctx: &Context) -> workflow::Result<u32> {
+    Ok(ctx.mutable_side_effect("world", || {
+        drop(ctx.sleep(Duration::from_secs(1)));
+        WORLD.get()
+    }))
+}
+
+#[test]
+fn a_mutable_side_effect_that_acts_is_told_so() {
+    let message = Server::start::<acts_watching>(vec![]).failing_task();
+    assert!(message.starts_with("sleep was called in a side effect"), "{message}");
+}
