@@ -13,7 +13,9 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio import activity, workflow
+import nexusrpc
+import nexusrpc.handler
+from temporalio import activity, nexus, workflow
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
@@ -94,6 +96,39 @@ class PythonCallsRust:
         )
 
 
+@workflow.defn(name="PythonReverses")
+class PythonReverses:
+    """What the operation `reverse` starts; it waits for ever when there is nothing to reverse."""
+
+    @workflow.run
+    async def run(self, text: str) -> str:
+        await workflow.wait_condition(lambda: text != "")
+        return text[::-1]
+
+
+@nexusrpc.service(name="python-words")
+class PythonWords:
+    upper: nexusrpc.Operation[str, str]
+    refuse: nexusrpc.Operation[str, str]
+    reverse: nexusrpc.Operation[str, str]
+
+
+@nexusrpc.handler.service_handler(service=PythonWords)
+class PythonWordsHandler:
+    @nexusrpc.handler.sync_operation
+    async def upper(self, context: nexusrpc.handler.StartOperationContext, text: str) -> str:
+        return text.upper()
+
+    @nexusrpc.handler.sync_operation
+    async def refuse(self, context: nexusrpc.handler.StartOperationContext, text: str) -> str:
+        raise nexusrpc.OperationError(f"no {text}", state=nexusrpc.OperationErrorState.FAILED)
+
+    @nexus.workflow_run_operation
+    async def reverse(self, context: nexus.WorkflowRunOperationContext, text: str) -> nexus.WorkflowHandle[str]:
+        workflow_id = f"reverse-{context.request_id}"
+        return await context.start_workflow(PythonReverses.run, text, id=workflow_id)
+
+
 async def connect(address: str, namespace: str) -> Client:
     return await Client.connect(address, namespace=namespace)
 
@@ -103,8 +138,9 @@ async def serve(address: str, namespace: str, task_queue: str) -> None:
     worker = Worker(
         client,
         task_queue=task_queue,
-        workflows=[CrossGreeting, PythonCallsRust],
+        workflows=[CrossGreeting, PythonCallsRust, PythonReverses],
         activities=[compose_greeting, python_upper],
+        nexus_service_handlers=[PythonWordsHandler()],
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
     async with worker:

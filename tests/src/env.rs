@@ -6,10 +6,9 @@ use crate::{exceptions, history::Recorder};
 use std::panic::Location;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
-use temporal_sdk::client::protos::api::nexus::v1 as nexus;
-use temporal_sdk::client::protos::api::operatorservice::v1::CreateNexusEndpointRequest;
 use temporal_sdk::client::{Client, Code, WorkflowOptions};
 use temporal_sdk::worker::{Worker, WorkerBuilder};
+use temporal_testing::WorkflowEnvironment;
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::Layer;
@@ -191,22 +190,8 @@ impl Env {
     pub async fn nexus_endpoint(&self, queue: &str) -> anyhow::Result<String> {
         let unique = self.task_queue().rsplit_once('-').map_or("", |(_, unique)| unique);
         let name = format!("endpoint-{unique}");
-        let worker = nexus::endpoint_target::Worker {
-            namespace: self.client().namespace().to_owned(),
-            task_queue: queue.to_owned(),
-        };
-        let spec = nexus::EndpointSpec {
-            name: name.clone(),
-            target: Some(nexus::EndpointTarget {
-                variant: Some(nexus::endpoint_target::Variant::Worker(worker)),
-            }),
-            ..nexus::EndpointSpec::default()
-        };
-        match self
-            .client()
-            .call(CreateNexusEndpointRequest { spec: Some(spec) })
-            .await
-        {
+        let tests = WorkflowEnvironment::from_client(self.client.clone());
+        match tests.create_nexus_endpoint(&name, queue).await {
             Err(error) if error.code() != Code::AlreadyExists => Err(error.into()),
             Ok(_) | Err(_) => Ok(name),
         }

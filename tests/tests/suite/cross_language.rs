@@ -9,7 +9,7 @@ use temporal_integration_tests::{Env, run, server};
 use temporal_sdk::client::WorkflowHistory;
 use temporal_sdk::client::definition::{query_named, signal_named, update_named};
 use temporal_sdk::worker::{Replayer, WorkerBuilder};
-use temporal_sdk::workflow::ActivityOptions;
+use temporal_sdk::workflow::{ActivityOptions, NexusOperation, NexusOperationOptions};
 use temporal_sdk::{activity, workflow};
 
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -109,6 +109,28 @@ pub(crate) async fn rust_calls_python(
     Ok(ctx
         .execute_activity(activity::named::<String>("python_upper"), text, options)
         .await?)
+}
+
+/// Calls a Nexus service of Python: one operation answers at once, one fails, one starts a workflow, and one is cancelled.
+#[workflow]
+async fn rust_calls_python_nexus(ctx: &workflow::Context, endpoint: String) -> workflow::Result<Vec<String>> {
+    let operation = |name: &str| NexusOperation::<String, String>::named("python-words", name);
+    let options = || NexusOperationOptions::new(&endpoint).schedule_to_close_timeout(MINUTE);
+    let upper = ctx
+        .execute_nexus_operation(operation("upper"), "quiet", options())
+        .await?;
+    let refused = ctx.execute_nexus_operation(operation("refuse"), "way", options()).await;
+    let reversed = ctx
+        .execute_nexus_operation(operation("reverse"), "stressed", options())
+        .await?;
+    let waits = ctx.start_nexus_operation(operation("reverse"), "", options()).await?;
+    waits.cancel();
+    let cancelled = waits.await.is_err_and(|failure| failure.is_cancelled());
+    let refused = refused.map_or_else(
+        |failure| failure.root_cause().message().to_owned(),
+        |_| "taken".to_owned(),
+    );
+    Ok(vec![upper, refused, reversed, cancelled.to_string()])
 }
 
 /// The body with a Python, unless there is none.
@@ -260,6 +282,31 @@ fn s9_twins_write_the_same_history() {
                 histories.push(essential(&env.events(&id).await?));
             }
             assert_eq!(histories[0], histories[1]);
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// P24: a Python service serves the Nexus operations of a Rust workflow, with workflows of its own where it says so.
+#[test]
+fn p24_nexus_operations_across_languages() {
+    with_python(async |env, python, address| {
+        let python_queue = env.unrecorded_id("queue");
+        let endpoint = env.nexus_endpoint(&python_queue).await?;
+        let _worker = python.worker(&address, env.client().namespace(), &python_queue).await?;
+        env.serve(env.worker().workflow::<rust_calls_python_nexus>(), async {
+            let told = env
+                .client()
+                .execute_workflow(
+                    rust_calls_python_nexus,
+                    endpoint.as_str(),
+                    env.unrecorded_options("nexus"),
+                )
+                .await?;
+            assert_eq!(told[0], "QUIET");
+            assert!(told[1].contains("no way"), "{}", told[1]);
+            assert_eq!(told[2..], ["desserts", "true"]);
             Ok(())
         })
         .await

@@ -12,6 +12,7 @@ use temporal_sdk::client::protos::api::workflowservice::v1::{
 };
 use temporal_sdk::workflow::{NexusOperation, NexusOperationOptions, NexusService};
 use temporal_sdk::{nexus_service, workflow};
+use temporal_testing::WorkflowEnvironment;
 
 /// What the test's handler serves.
 #[nexus_service(name = "payments")]
@@ -93,6 +94,31 @@ async fn serve(env: &Env, queue: &str, tasks: usize) -> anyhow::Result<()> {
         served += 1;
     }
     Ok(())
+}
+
+/// P78: an endpoint for tests leads to the handlers of its queue; its name is taken then, and must be one.
+#[test]
+fn p78_nexus_endpoints_for_tests() {
+    run(async |env| {
+        let queue = format!("{}-nexus", env.task_queue());
+        let tests = WorkflowEnvironment::from_client(env.client().clone());
+        let unique = env.task_queue().rsplit_once('-').map_or("", |(_, unique)| unique);
+        let endpoint = format!("tests-{unique}");
+        tests.create_nexus_endpoint(&endpoint, &queue).await?;
+        let taken = tests.create_nexus_endpoint(&endpoint, &queue).await.unwrap_err();
+        assert!(taken.message().contains("already registered"), "{taken}");
+        let refused = tests.create_nexus_endpoint("no_name", &queue).await.unwrap_err();
+        assert!(refused.message().contains("must match the regex"), "{refused}");
+        env.serve(env.worker().workflow::<charges>(), async {
+            let options = env.unrecorded_options("charges");
+            let handle = env.client().start_workflow(charges, endpoint.as_str(), options).await?;
+            let (told, served) = tokio::join!(handle.result(), serve(&env, &queue, 3));
+            served?;
+            assert_eq!(told?[0], "receipt of 1700");
+            Ok(())
+        })
+        .await
+    });
 }
 
 /// P24: operations of a service trait and by name: a result comes typed, a refusal as a failure.

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use temporal_client::{Client, ClientOptions, ConnectError, EnvironmentError};
+use temporal_client::{Client, ClientOptions, ConnectError, EnvironmentError, RpcError};
+use temporal_protos::api::nexus::v1 as nexus;
+use temporal_protos::api::operatorservice::v1::CreateNexusEndpointRequest;
 use temporal_protos::api::testservice::v1::SleepRequest;
 use temporal_protos::prost_types;
 use temporal_sdk::worker::{ReplayReport, Replayer};
@@ -263,6 +265,46 @@ impl WorkflowEnvironment {
     pub async fn auto_time_skipping_disabled<F: Future>(&self, future: F) -> F::Output {
         let _held = self.embedded_server().map(EmbeddedServer::hold_time);
         future.await
+    }
+
+    /// Makes a Nexus endpoint that leads to a task queue of the client's namespace: workflows that call this endpoint reach the
+    /// Nexus handlers of the workers there. It lasts as long as its server does.
+    ///
+    /// ```
+    /// use temporal_testing::WorkflowEnvironment;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let env = WorkflowEnvironment::start_time_skipping().await?;
+    /// env.create_nexus_endpoint("payments", "payments-queue").await?;
+    /// assert!(env.create_nexus_endpoint("payments", "another-queue").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the server refuses: the name is taken (also one of another namespace's), or is not letters, digits and hyphens, at
+    /// least two, from a letter to a letter or digit.
+    pub async fn create_nexus_endpoint(
+        &self,
+        name: impl Into<String>,
+        task_queue: impl Into<String>,
+    ) -> Result<(), RpcError> {
+        let worker = nexus::endpoint_target::Worker {
+            namespace: self.client.namespace().to_owned(),
+            task_queue: task_queue.into(),
+        };
+        let spec = nexus::EndpointSpec {
+            name: name.into(),
+            target: Some(nexus::EndpointTarget {
+                variant: Some(nexus::endpoint_target::Variant::Worker(worker)),
+            }),
+            ..nexus::EndpointSpec::default()
+        };
+        self.client
+            .call(CreateNexusEndpointRequest { spec: Some(spec) })
+            .await?;
+        Ok(())
     }
 
     /// Replays everything that ran in the client's namespace, with the workflows of a replayer: shows that what tests did
