@@ -80,9 +80,17 @@ pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///   `#[workflow(fail_workflow_on(OtherError, panic, nondeterminism))]`: these fail the workflow, not the task. Both go before
 ///   what the worker says.
 /// - `#[workflow(handlers(Pausable, Approvable))]`: has the handlers of these traits too, which it implements.
+/// - `#[workflow(allow(clock))]`: the determinism guard lets calls of these classes through, at compile time and at run time:
+///   `clock`, `randomness`, `threads`, `files`, `sockets`, `environment`, `processes`, and `order` (loops over hash maps).
+///   `#[workflow(sandboxed = false)]`: the guard does not watch the workflow at all.
 /// - `#[signal(unfinished_policy = abandon)]`, and for updates: no warning when the workflow ends while it runs.
 /// - `#[query(description = "…")]` etc.: shown in the workflow's metadata; by default the first paragraph of the
 ///   documentation.
+///
+/// # What it refuses
+/// Calls in the workflow's own code that a replay may find different, where the usual names tell them: `SystemTime::now`,
+/// `rand::random`, `tokio::spawn`, `std::env::var`, `std::fs::read` and their like, and `for` loops over a `HashMap` or a
+/// `HashSet`. The error says what to use instead.
 ///
 /// # A function
 /// `#[workflow] async fn my_workflow(ctx: &workflow::Context, input: Input) -> workflow::Result<Output>` makes a workflow

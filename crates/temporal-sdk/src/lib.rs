@@ -83,6 +83,8 @@ mod guide {
     struct Messages;
     #[doc = include_str!("../../../docs/guide/cancellation.md")]
     struct Cancellation;
+    #[doc = include_str!("../../../docs/guide/determinism.md")]
+    struct Determinism;
     #[doc = include_str!("../../../docs/guide/testing.md")]
     struct Testing;
     #[doc = include_str!("../../../docs/guide/versioning.md")]

@@ -439,7 +439,7 @@ pub(crate) async fn hangs_in_child(ctx: &workflow::Context) -> workflow::Result<
     ctx.sleep(Duration::from_millis(10)).await?;
     if is_child() {
         loop {
-            std::thread::park();
+            workflow::unrestricted(std::thread::park);
         }
     }
     Ok(TASKS.fetch_add(1, Ordering::Relaxed))

@@ -158,7 +158,7 @@ fn function(path: &str) -> &str {
 }
 
 /// The crate and the module that a source file holds, by the usual layout: `…/shop-1.2.0/src/cart/item.rs` is
-/// `shop::cart::item`.
+/// `shop::cart::item`, and `tests/checkout/paying.rs` is `checkout::paying`.
 fn module(file: &Path) -> Option<String> {
     let parts: Vec<&str> = file
         .components()
@@ -167,22 +167,32 @@ fn module(file: &Path) -> Option<String> {
             _ => None,
         })
         .collect();
-    let source = parts.iter().rposition(|part| *part == "src")?;
+    let Some(source) = parts.iter().rposition(|part| *part == "src") else {
+        let programs = parts
+            .iter()
+            .rposition(|part| matches!(*part, "tests" | "examples" | "benches"))?;
+        let (program, modules) = parts[programs + 1..].split_first()?;
+        return Some(join(program.trim_end_matches(".rs").replace('-', "_"), modules));
+    };
     let folder = parts.get(source.checked_sub(1)?)?;
     let is_version = |text: &str| text.starts_with(|first: char| first.is_ascii_digit()) && text.contains('.');
     let name = folder
         .match_indices('-')
         .find(|(at, _)| is_version(&folder[at + 1..]))
         .map_or(*folder, |(at, _)| &folder[..at]);
-    let mut path = name.replace('-', "_");
-    for part in &parts[source + 1..] {
+    Some(join(name.replace('-', "_"), &parts[source + 1..]))
+}
+
+/// The path of a module, from its crate and its file.
+fn join(mut path: String, parts: &[&str]) -> String {
+    for part in parts {
         let part = part.strip_suffix(".rs").unwrap_or(part);
         if !matches!(part, "lib" | "main" | "mod") {
             path.push_str("::");
             path.push_str(part);
         }
     }
-    Some(path)
+    path
 }
 
 /// Whether the function is of this crate or module, or is this function; or of a type of it, or implements a trait of it.
@@ -248,7 +258,10 @@ mod tests {
         assert_eq!(module(&format!("{registry}h2-1.0.0-rc.1/src/lib.rs")), "h2");
         assert_eq!(module("/rustc/59807616e1/library/std/src/fs.rs"), "std::fs");
         assert_eq!(module("crates/web-api-2/src/v1/mod.rs"), "web_api_2::v1");
-        assert_eq!(module("tests/guard.rs"), "");
+        assert_eq!(module("/shop/tests/checkout/paying.rs"), "checkout::paying");
+        assert_eq!(module("tests/checkout/main.rs"), "checkout");
+        assert_eq!(module("examples/big-shop.rs"), "big_shop");
+        assert_eq!(module("shop.rs"), "");
     }
 
     #[test]

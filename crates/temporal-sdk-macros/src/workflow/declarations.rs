@@ -18,6 +18,7 @@ pub(super) fn expand(options: &WorkflowOptions, item: ItemTrait) -> syn::Result<
     options.refuse_handlers(
         "a declaration has no code: declare the handlers here, or write `handlers` alone to share them",
     )?;
+    options.refuse_ways_out()?;
     let ident = &item.ident;
     let name = options.name(ident);
     let mut run = None;

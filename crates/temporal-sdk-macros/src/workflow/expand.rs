@@ -184,7 +184,7 @@ fn definition(block: &Block, name: &syn::LitStr, dynamic_run: bool) -> TokenStre
 
 fn workflow(block: &Block, dynamic_run: bool, options: &WorkflowOptions) -> TokenStream {
     let sdk = sdk();
-    let failures = options.failures();
+    let policies = options.policies();
     let shared = options.handlers.iter().map(|shared| {
         quote_spanned! {shared.span()=>
             <Self as #shared>::__register_handlers(__registration);
@@ -205,7 +205,7 @@ fn workflow(block: &Block, dynamic_run: bool, options: &WorkflowOptions) -> Toke
             const DYNAMIC: bool = #dynamic_run;
 
             fn register(__registration: &mut #sdk::workflow::Registration<Self>) {
-                #failures
+                #policies
                 #construct
                 #run
                 #(#shared)*

@@ -22,7 +22,7 @@ pub(super) fn expand(options: &WorkflowOptions, mut function: ItemFn) -> syn::Re
     let ident = function.sig.ident.clone();
     let name = options.name(&ident);
     let dynamic = options.dynamic.is_some();
-    let failures = options.failures();
+    let policies = options.policies();
     let docs = docs(&function.attrs);
     let visibility = std::mem::replace(&mut function.vis, syn::Visibility::Inherited);
     let returned = returned(&function.sig);
@@ -71,7 +71,7 @@ pub(super) fn expand(options: &WorkflowOptions, mut function: ItemFn) -> syn::Re
             fn register(__registration: &mut #sdk::workflow::Registration<Self>) {
                 #function
 
-                #failures
+                #policies
                 __registration.construct(|_| Self);
                 __registration.run::<#received, _, _>(|_, __context, #pattern| async move { #result });
             }

@@ -1,12 +1,13 @@
 //! Options in attributes.
 
+use super::restricted::CLASSES;
 use crate::names::refuse_reserved;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parse as _;
 use syn::spanned::Spanned;
-use syn::{Attribute, Ident, LitStr, Path, Type};
+use syn::{Attribute, Ident, LitBool, LitStr, Path, Type};
 
 /// Where the generated code finds the SDK.
 pub(super) fn sdk() -> TokenStream {
@@ -29,6 +30,10 @@ pub(super) struct WorkflowOptions {
     pub(super) fail_workflow_on: Vec<Type>,
     pub(super) fail_workflow_on_panic: bool,
     pub(super) fail_workflow_on_nondeterminism: bool,
+    /// `sandboxed = false`: the guard does not watch it.
+    unsandboxed: Option<Span>,
+    /// The classes of calls that the guard lets through.
+    allowed: Vec<Ident>,
     /// `handlers` alone: a trait of shared handlers.
     pub(super) shares_handlers: Option<Span>,
     /// The traits whose handlers the workflow has too.
@@ -57,6 +62,12 @@ impl WorkflowOptions {
                 let types = what.parse_terminated(Type::parse, syn::Token![,])?;
                 types.into_iter().for_each(|what| options.fail_workflow_on(what));
                 Ok(())
+            } else if meta.path.is_ident("sandboxed") {
+                let sandboxed: LitBool = meta.value()?.parse()?;
+                options.unsandboxed = (!sandboxed.value).then(|| meta.path.span());
+                Ok(())
+            } else if meta.path.is_ident("allow") {
+                meta.parse_nested_meta(|meta| options.allow(&meta))
             } else if meta.path.is_ident("handlers") && meta.input.peek(syn::token::Paren) {
                 let traits;
                 syn::parenthesized!(traits in meta.input);
@@ -67,7 +78,7 @@ impl WorkflowOptions {
                 options.shares_handlers = Some(meta.path.span());
                 Ok(())
             } else {
-                Err(meta.error("unknown option: `#[workflow]` takes `name = \"…\"` or `dynamic`, `handlers(SharedHandlers)`, `fail_task_on(MyError)` and `fail_workflow_on(MyError, panic, nondeterminism)`"))
+                Err(meta.error("unknown option: `#[workflow]` takes `name = \"…\"` or `dynamic`, `handlers(SharedHandlers)`, `fail_task_on(MyError)`, `fail_workflow_on(MyError, panic, nondeterminism)`, `allow(clock)` and `sandboxed = false`"))
             }
         });
         syn::parse::Parser::parse2(parser, arguments)?;
@@ -78,6 +89,38 @@ impl WorkflowOptions {
             ));
         }
         Ok(options)
+    }
+
+    fn allow(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+        match meta.path.get_ident() {
+            Some(class) if CLASSES.iter().any(|known| class == known) => {
+                self.allowed.push(class.clone());
+                Ok(())
+            }
+            _ => Err(meta.error(format!("write what is allowed: `{}`", CLASSES.join("`, `")))),
+        }
+    }
+
+    /// Whether the guard watches it.
+    pub(super) fn sandboxed(&self) -> bool {
+        self.unsandboxed.is_none()
+    }
+
+    /// Whether calls of this class are let through.
+    pub(super) fn allows(&self, class: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed == class)
+    }
+
+    /// Refuses ways around the guard where no workflow is that runs.
+    pub(super) fn refuse_ways_out(&self) -> syn::Result<()> {
+        let span = self.unsandboxed.or_else(|| Some(self.allowed.first()?.span()));
+        match span {
+            Some(span) => Err(syn::Error::new(
+                span,
+                "write this at each workflow that runs: the guard watches the workflow as a whole",
+            )),
+            None => Ok(()),
+        }
     }
 
     fn fail_workflow_on(&mut self, what: Type) {
@@ -110,8 +153,9 @@ impl WorkflowOptions {
         }
     }
 
-    /// The statements that tell the registration which errors fail what.
-    pub(super) fn failures(&self) -> TokenStream {
+    /// The statements that tell the registration which errors fail what, and what the guard lets through.
+    pub(super) fn policies(&self) -> TokenStream {
+        let sdk = sdk();
         let (types, workflow_types) = (&self.fail_task_on, &self.fail_workflow_on);
         let panic = self
             .fail_workflow_on_panic
@@ -119,11 +163,20 @@ impl WorkflowOptions {
         let nondeterminism = self
             .fail_workflow_on_nondeterminism
             .then(|| quote!(__registration.fail_workflow_on_nondeterminism();));
+        let unsandboxed = (!self.sandboxed()).then(|| quote!(__registration.unsandboxed();));
+        // The order of hash maps is seen at compile time alone.
+        let allowed = self.allowed.iter().filter(|class| *class != "order").map(|class| {
+            let mut name = class.to_string();
+            name[..1].make_ascii_uppercase();
+            Ident::new(&name, class.span())
+        });
         quote! {
             #(__registration.fail_task_on::<#types>();)*
             #(__registration.fail_workflow_on::<#workflow_types>();)*
             #panic
             #nondeterminism
+            #unsandboxed
+            #(__registration.allow(#sdk::workflow::Restricted::#allowed);)*
         }
     }
 

@@ -67,6 +67,7 @@ fn check(options: &WorkflowOptions, item: &ItemTrait) -> syn::Result<()> {
         let message = "a trait of shared handlers is no workflow type: leave `name` out";
         return Err(syn::Error::new(name.span(), message));
     }
+    options.refuse_ways_out()?;
     if let Some(path) = options.handlers.first() {
         let message =
             "a trait of shared handlers cannot include others: list all of them at the workflow, and leave this out";
