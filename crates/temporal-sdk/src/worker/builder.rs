@@ -105,8 +105,8 @@ impl WorkerBuilder {
     ///     .workflow_named::<Collects<u64>>("CollectsNumbers")
     ///     .workflow_named::<Collects<String>>("CollectsTexts");
     /// let options = temporal_sdk::client::WorkflowOptions::new("numbers", "queue");
-    /// let numbers = client.start_workflow(Collects::<u64>::run.with_name("CollectsNumbers"), 3, options).await?;
-    /// numbers.signal(Collects::<u64>::add, 7).await?;
+    /// let numbers = client.start_workflow(Collects::<u64>::run.with_name("CollectsNumbers"), 3_usize, options).await?;
+    /// numbers.signal(Collects::<u64>::add, 7_u64).await?;
     /// # Ok(())
     /// # }
     /// ```
