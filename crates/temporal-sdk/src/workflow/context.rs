@@ -473,7 +473,7 @@ impl Context {
 
     /// Whether the worker deployment version that new runs start with is another one than this run is pinned to, as of the
     /// current workflow task: time to [continue as new](Self::continue_as_new_with) with
-    /// [`ContinueAsNewOptions::initial_versioning_behavior`], so that the next run moves on.
+    /// [`initial_versioning_behavior`](super::ContinueAsNewOptions::initial_versioning_behavior), so that the next run moves on.
     ///
     /// ```
     /// # use temporal_sdk::workflow::{self, ContinueAsNewOptions, ContinueAsNewVersioningBehavior};
