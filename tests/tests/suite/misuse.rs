@@ -3,12 +3,14 @@
 
 use crate::rows_workflows::failed_task;
 use crate::{MINUTE, quick, update_failure};
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use temporal_integration_tests::env::captured;
 use temporal_integration_tests::history::EventType;
 use temporal_integration_tests::{Env, run};
+use temporal_sdk::activity::{Activity, ActivityRef, NoParams};
 use temporal_sdk::client::definition::{query_named, update_named};
 use temporal_sdk::client::{UpdateOptions, UpdateWaitStage, WorkflowHandle};
 use temporal_sdk::worker::WorkerBuilder;
@@ -329,6 +331,24 @@ async fn any_activity_too(_name: String, _arguments: RawValues) -> activity::Res
     Ok(())
 }
 
+/// An activity by hand, whose name no macro looks at.
+struct Reserved;
+
+impl ActivityRef for Reserved {
+    type Params = NoParams;
+    type Output = ();
+
+    fn name(&self) -> Cow<'_, str> {
+        "__temporal_activity".into()
+    }
+}
+
+impl Activity for Reserved {
+    async fn execute(&self, _ctx: &activity::Context, (): ()) -> activity::Result<()> {
+        Ok(())
+    }
+}
+
 /// Adds a handler of this name.
 #[workflow]
 pub(crate) async fn adds_a_handler(ctx: &Context, name: String) -> workflow::Result<()> {
@@ -361,6 +381,10 @@ fn what_is_registered_twice_or_under_a_name_of_temporals_is_refused() {
         refused(
             env.worker().activity(any_activity).activity(any_activity_too),
             &["::any_activity` and `", "::any_activity_too` are both dynamic"],
+        );
+        refused(
+            env.worker().activity(Reserved),
+            &["the activity \"__temporal_activity\" has a name that belongs to Temporal"],
         );
         env.serve(env.worker().workflow::<adds_a_handler>(), async {
             for (suffix, name, why) in [

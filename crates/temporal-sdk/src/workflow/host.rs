@@ -568,7 +568,8 @@ impl Drop for WorkflowHost {
         if let Stage::Running(run) = &self.stage {
             tracing::dispatcher::with_default(&tracing::Dispatch::none(), || {
                 drop_code(run);
-                run.handlers.clear();
+                let _driving = run.executor.drive();
+                dropping(run, |run| run.handlers.clear());
             });
         }
     }

@@ -402,6 +402,7 @@ fn an_unknown_workflow_type_names_the_known_ones() {
 }
 
 /// Panics when it is dropped, while nothing else does.
+#[derive(Default)]
 struct Explosive;
 
 impl Drop for Explosive {
@@ -448,6 +449,35 @@ fn a_workflow_that_fails_by_a_panic_leaves_nothing_behind() {
         "{summary:?}"
     );
     server.replay().unwrap();
+}
+
+/// Panics when its instance, or a handler it added, is dropped.
+#[derive(Default)]
+struct Fragile {
+    _explosive: Explosive,
+}
+
+#[workflow]
+impl Fragile {
+    #[run]
+    async fn run(&self, ctx: &Context) -> workflow::Result<()> {
+        let explosive = Explosive;
+        ctx.on_signal("poke", move |_, (): ()| {
+            let _ = &explosive;
+            workflow::Ok(())
+        });
+        Ok(ctx.sleep(MINUTE).await?)
+    }
+}
+
+#[test]
+fn an_instance_that_panics_when_it_is_dropped_does_no_harm() {
+    let mut server = Server::start::<Fragile>(vec![]);
+    server.task();
+    server.evict();
+    server.fire_timer("1");
+    assert_eq!(server.task().summary(), ["complete null"]);
+    server.evict();
 }
 
 #[derive(Debug, thiserror::Error)]
