@@ -27,6 +27,7 @@
 //! | [`data`] | values to payloads: encodings, codecs |
 //! | [`failure`] | failures as Rust errors |
 //! | [`definition`] | what callers know of workflows and activities |
+//! | [`visibility`] | typed filters of lists |
 //! | [`interceptor`] | what sees and changes the client's requests |
 //!
 //! # Cargo features
@@ -37,12 +38,14 @@ pub mod data;
 pub mod definition;
 pub mod failure;
 pub mod interceptor;
+pub mod visibility;
 pub mod workflow;
 
 mod activity;
 mod client;
 mod common;
 mod eager;
+mod operator;
 
 pub use activity::{ActivityHandle, ActivityHandleError, ActivityTarget};
 pub use client::Client;
@@ -58,6 +61,7 @@ pub use connection::{
 };
 pub use data::DataConverter;
 pub use eager::{EagerRegistration, EagerSlot};
+pub use operator::AddSearchAttributesError;
 pub use temporal_protos as protos;
 pub use workflow::{
     HistoryError, ListWorkflowsError, QueryError, QueryOptions, QueryRejectCondition, SignalError, StartWorkflowError,

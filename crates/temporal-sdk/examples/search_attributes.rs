@@ -7,9 +7,7 @@
 
 use futures_util::TryStreamExt as _;
 use std::time::Duration;
-use temporal_sdk::client::protos::api::enums::v1::IndexedValueType;
-use temporal_sdk::client::protos::api::operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest};
-use temporal_sdk::client::{Client, SearchAttributes, WorkflowOptions};
+use temporal_sdk::client::{SearchAttributes, WorkflowOptions};
 use temporal_sdk::{SearchAttributeSet, Worker, workflow};
 use temporal_testing::WorkflowEnvironment;
 
@@ -35,33 +33,11 @@ async fn order(ctx: &workflow::Context, cents: i64) -> workflow::Result<String> 
     Ok(format!("the order of {} is {stage}", found_by.customer))
 }
 
-/// Adds the attributes that the server does not have.
-async fn register(client: &Client) -> anyhow::Result<()> {
-    let namespace = client.namespace().to_owned();
-    let request = ListSearchAttributesRequest {
-        namespace: namespace.clone(),
-    };
-    let known = client.call(request).await?.custom_attributes;
-    let needed = [
-        (OrderAttributes::customer.name().to_owned(), IndexedValueType::Keyword),
-        (OrderAttributes::stage.name().to_owned(), IndexedValueType::Keyword),
-        (OrderAttributes::cents.name().to_owned(), IndexedValueType::Int),
-    ];
-    let missing = needed.into_iter().filter(|(name, _)| !known.contains_key(name));
-    let search_attributes = missing.map(|(name, kind)| (name, kind.into())).collect();
-    let request = AddSearchAttributesRequest {
-        namespace,
-        search_attributes,
-    };
-    if !request.search_attributes.is_empty() {
-        client.call(request).await?;
-    }
-    Ok(())
-}
-
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<String>> {
     let client = env.client();
-    register(client).await?;
+    client
+        .add_search_attributes(OrderAttributes::ATTRIBUTES.iter().copied())
+        .await?;
     let worker = Worker::builder(client, "search-attributes")
         .workflow::<order>()
         .build()?;
@@ -80,7 +56,10 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<Str
             }
 
             // Lists lag behind a little: they are made for people, not for decisions of workflows.
-            let shipped = format!("Customer = '{customer}' AND Stage = 'shipped' AND Cents < 1000000");
+            let shipped = OrderAttributes::customer
+                .eq(customer.as_str())
+                .and(OrderAttributes::stage.eq("shipped"))
+                .and(OrderAttributes::cents.lt(1_000_000));
             while client.count_workflows(&shipped).await?.count < 2 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

@@ -1,13 +1,18 @@
 //! What workflow authors have beyond the rest: shared handlers, declarations, recorded values, typed attributes.
 
+use crate::MINUTE;
 use anyhow::Context as _;
+use futures_util::TryStreamExt as _;
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use temporal_integration_tests::history::{self, Event, EventType, count};
 use temporal_integration_tests::run;
 use temporal_sdk::client::protos::api::enums::v1::WorkflowTaskFailedCause;
 use temporal_sdk::client::protos::api::history::v1::history_event::Attributes;
-use temporal_sdk::client::{Memo, RetryPolicy, SearchAttributes};
+use temporal_sdk::client::{
+    AddSearchAttributesError, Memo, RetryPolicy, SearchAttributeKey, SearchAttributes, WorkflowExecutionStatus,
+    visibility,
+};
 use temporal_sdk::workflow::{ChildWorkflowOptions, ContinueAsNewOptions, ContinueAsNewVersioningBehavior};
 use temporal_sdk::{SearchAttributeSet, activity, workflow};
 
@@ -316,6 +321,75 @@ fn o14_a_side_effect_is_recorded_once() {
     });
 }
 
+/// B8: what is found by a typed filter, whatever its values hold; and that registering what is there is no mistake.
+#[test]
+fn b8_typed_filters_of_lists() {
+    const KEYWORD: SearchAttributeKey<String> = SearchAttributeKey::keyword("SuiteKeyword");
+    const INT: SearchAttributeKey<i64> = SearchAttributeKey::int("SuiteInt");
+    run(async |env| {
+        let client = env.client();
+        client
+            .add_search_attributes([KEYWORD.declaration(), INT.declaration()])
+            .await?;
+        let other = client.add_search_attributes([("SuiteInt", "Bool")]).await;
+        assert!(
+            matches!(other, Err(AddSearchAttributesError::OtherType { found: "Int", .. })),
+            "{other:?}"
+        );
+        let value = |number: i64| format!("{}'s 'no. {number}' % `", env.task_queue());
+        let before = SystemTime::now() - MINUTE * 60;
+        for number in 1..=3 {
+            let attributes = SearchAttributes::new().with(&KEYWORD, value(number)).with(&INT, number);
+            let options = env
+                .unrecorded_options(&format!("found{number}"))
+                .search_attributes(attributes);
+            client
+                .start_workflow(workflow::named::<()>("Nobody"), (), options)
+                .await?;
+        }
+        let ours = visibility::task_queue().eq(env.task_queue());
+        while client.count_workflows(&ours).await?.count < 3 {
+            tokio::task::yield_now().await;
+        }
+        let counts = [
+            (KEYWORD.eq(value(2)), 1),
+            (KEYWORD.ne(value(2)), 2),
+            (KEYWORD.is_in([value(1), value(3)]), 2),
+            (KEYWORD.is_not_in([value(1), value(3)]), 1),
+            (KEYWORD.starts_with(format!("{}'s 'no", env.task_queue())), 3),
+            (KEYWORD.does_not_start_with(env.task_queue()), 0),
+            (INT.between(2, 3), 2),
+            (INT.lt(2).or(INT.gt(2)), 2),
+            (INT.is_null(), 0),
+            (INT.is_not_null().and(INT.le(1).or(INT.ge(3))), 2),
+            (visibility::status().eq(WorkflowExecutionStatus::Running), 3),
+            (
+                visibility::status().is_in([WorkflowExecutionStatus::Failed, WorkflowExecutionStatus::TimedOut]),
+                0,
+            ),
+            (visibility::start_time().gt(before), 3),
+            (visibility::execution_time().gt(before), 3),
+            (visibility::close_time().is_null(), 3),
+            (visibility::history_length().is_null(), 3),
+            (visibility::execution_duration().gt(MINUTE), 0),
+            (visibility::workflow_type().eq("Nobody"), 3),
+            (visibility::run_id().eq("none"), 0),
+            (visibility::parent_workflow_id().is_null(), 3),
+            (visibility::root_workflow_id().eq(env.unrecorded_id("found1")), 1),
+        ];
+        for (filter, count) in counts {
+            let filter = ours.clone().and(filter);
+            assert_eq!(client.count_workflows(&filter).await?.count, count, "{filter}");
+        }
+        let one = visibility::workflow_id().eq(env.unrecorded_id("found2"));
+        let found: Vec<_> = client.list_workflows(one).try_collect().await?;
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].search_attributes().get(&KEYWORD), Some(value(2)));
+        assert_eq!(found[0].id(), env.unrecorded_id("found2"));
+        Ok(())
+    });
+}
+
 /// Gives more than a namespace takes in one place.
 #[workflow]
 async fn gives_too_much() -> workflow::Result<String> {
@@ -497,7 +571,7 @@ fn s108_s109_external_errors_are_clear() {
 pub(crate) async fn continues_otherwise(ctx: &workflow::Context, round: u32) -> workflow::Result<Vec<String>> {
     if round == 0 {
         let options = ContinueAsNewOptions::new()
-            .run_timeout(crate::MINUTE)
+            .run_timeout(MINUTE)
             .task_timeout(Duration::from_secs(7))
             .retry_policy(RetryPolicy::new().maximum_attempts(3))
             .backoff_start_interval(Duration::from_secs(1))

@@ -4,6 +4,8 @@ use crate::{quick, quick_local, update_failure};
 use futures_util::future::BoxFuture;
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use temporal_integration_tests::history::{Event, EventType};
 use temporal_integration_tests::run;
 use temporal_sdk::client::data::PayloadConverterExt as _;
 use temporal_sdk::client::failure::ApplicationError;
@@ -13,7 +15,7 @@ use temporal_sdk::client::protos::api::workflowservice::v1::{
     QueryWorkflowRequest, SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
 use temporal_sdk::client::{Client, QueryError};
-use temporal_sdk::workflow::{LocalBoxFuture, Outgoing};
+use temporal_sdk::workflow::{ChildWorkflowOptions, LocalBoxFuture, Outgoing, OutgoingOptions};
 use temporal_sdk::{activity, workflow};
 
 /// What interceptors saw, in order, each once: a replay shows the same again.
@@ -121,7 +123,7 @@ impl workflow::Interceptor for AroundWorkflows {
         next.run(call)
     }
 
-    fn validate_update(&self, call: &workflow::Call) -> workflow::Result<()> {
+    fn validate_update(&self, call: &mut workflow::Call) -> workflow::Result<()> {
         if call.argument::<String>(0)? == "forbidden" {
             return Err(ApplicationError::new("not in here").kind("Forbidden").into());
         }
@@ -280,6 +282,210 @@ fn p44_p45_p46_interceptors_see_in_order_refuse_and_change() {
         let seen = activities.all();
         assert!(seen.contains(&"attempt_of of acme".to_owned()), "{seen:?}");
         assert!(seen.contains(&"heartbeat of attempt_of, 1".to_owned()), "{seen:?}");
+        Ok(())
+    });
+}
+
+/// Sends a header with whatever the workflow calls, notes what arrives with one, and changes what it may.
+struct Passing(Seen);
+
+impl Passing {
+    fn arrived(&self, what: &str, call: &workflow::Call) {
+        let tenant = call.headers().get("tenant").map(|tenant| tenant.data.clone());
+        let name = call.name();
+        self.0.note(format!(
+            "{what} {name} {}",
+            String::from_utf8_lossy(&tenant.unwrap_or_default())
+        ));
+    }
+}
+
+impl workflow::Interceptor for Passing {
+    fn execute<'a>(
+        &'a self,
+        call: workflow::Call,
+        next: workflow::Next<'a, Payload>,
+    ) -> LocalBoxFuture<'a, workflow::Result<Payload>> {
+        self.arrived("execute", &call);
+        next.run(call)
+    }
+
+    fn signal<'a>(
+        &'a self,
+        call: workflow::Call,
+        next: workflow::Next<'a, ()>,
+    ) -> LocalBoxFuture<'a, workflow::Result<()>> {
+        self.arrived("signal", &call);
+        next.run(call)
+    }
+
+    fn validate_update(&self, call: &mut workflow::Call) -> workflow::Result<()> {
+        let converter = call.context().payload_converter();
+        let longer = converter.encode(&format!("{} checked", call.argument::<String>(0)?))?;
+        call.arguments_mut()[0] = longer;
+        Ok(())
+    }
+
+    fn query_answered(&self, call: &workflow::Call, answer: workflow::Result<Payload>) -> workflow::Result<Payload> {
+        let text: String = call.context().payload_converter().decode(answer?)?;
+        Ok(call.context().payload_converter().encode(&format!("{text}!"))?)
+    }
+
+    fn outgoing(&self, ctx: &workflow::Context, call: &mut Outgoing<'_>) {
+        self.0.note(format!("{:?} {}", call.kind, call.name));
+        let tenant = ctx.payload_converter().encode(&"acme").expect("a text has a payload");
+        call.headers.insert("tenant".to_owned(), tenant);
+        if let OutgoingOptions::Activity(options) = &mut call.options {
+            **options = options.clone().with_start_to_close_timeout(Duration::from_secs(17));
+        }
+    }
+}
+
+impl activity::Interceptor for Passing {
+    fn execute<'a>(
+        &'a self,
+        call: activity::Call,
+        next: activity::Next<'a>,
+    ) -> BoxFuture<'a, activity::Result<Payload>> {
+        let tenant = call.context().headers().get("tenant").map(|tenant| tenant.data.clone());
+        let name = &call.context().info().activity_type;
+        self.0.note(format!(
+            "run {name} {}",
+            String::from_utf8_lossy(&tenant.unwrap_or_default())
+        ));
+        next.run(call)
+    }
+}
+
+#[activity]
+async fn time_allowed(ctx: &activity::Context) -> activity::Result<Option<Duration>> {
+    Ok(ctx.info().start_to_close_timeout)
+}
+
+/// Called by another workflow in every way there is.
+#[derive(Default)]
+struct Called {
+    pokes: Cell<u32>,
+}
+
+#[workflow]
+impl Called {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<()> {
+        ctx.wait_condition(|| self.pokes.get() == 2).await?;
+        ctx.sleep(Duration::from_secs(3600)).await?;
+        Ok(())
+    }
+
+    #[signal]
+    fn poke_child(&self) {
+        self.pokes.update(|pokes| pokes + 1);
+    }
+
+    #[signal]
+    fn poke_other(&self) {
+        self.pokes.update(|pokes| pokes + 1);
+    }
+}
+
+#[derive(Default)]
+struct Calling {
+    over: Cell<bool>,
+}
+
+#[workflow]
+impl Calling {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context, round: u32) -> workflow::Result<Option<Duration>> {
+        let allowed = ctx.execute_activity(time_allowed, (), quick()).await?;
+        if round > 0 {
+            ctx.wait_condition(|| self.over.get()).await?;
+            return Ok(allowed);
+        }
+        ctx.execute_local_activity(time_allowed, (), quick_local()).await?;
+        let id = format!("{}-called", ctx.info().workflow_id);
+        let child = ctx
+            .start_child_workflow(Called::run, (), ChildWorkflowOptions::new(id.clone()))
+            .await?;
+        child.signal(Called::poke_child, ()).await?;
+        let other = ctx.external_workflow::<Called>(id);
+        other.signal(Called::poke_other, ()).await?;
+        other.cancel().await?;
+        assert!(child.await.unwrap_err().is_cancelled());
+        Err(ctx.continue_as_new(round + 1))
+    }
+
+    #[query]
+    fn greeting(&self) -> String {
+        "hello".to_owned()
+    }
+
+    #[update]
+    fn end(&self, with: String) -> String {
+        self.over.set(true);
+        with
+    }
+
+    #[validator(end)]
+    fn check_end(&self, with: &String) -> Result<(), ApplicationError> {
+        if with.ends_with(" checked") {
+            Ok(())
+        } else {
+            Err(ApplicationError::new("nobody checked it"))
+        }
+    }
+}
+
+/// P45, P46: headers go with every call that a workflow makes; options, a validator's arguments and a query's answer can be
+/// changed.
+#[test]
+fn p45_p46_interceptors_pass_headers_on_with_every_call() {
+    run(async |env| {
+        let seen = Seen::default();
+        let worker = env
+            .worker()
+            .workflow::<Calling>()
+            .workflow::<Called>()
+            .activity(time_allowed)
+            .workflow_interceptor(Passing(seen.clone()))
+            .activity_interceptor(Passing(seen.clone()));
+        env.serve(worker, async {
+            let calling = env
+                .client()
+                .start_workflow(Calling::run, 0_u32, env.unrecorded_options("calling"))
+                .await?;
+            let first = calling.run_id().unwrap_or_default().to_owned();
+            let continued = |event: &Event| event.event_type() == EventType::WorkflowExecutionContinuedAsNew;
+            let _ = env.wait_for_event(calling.id(), continued).await;
+            let calling = env.client().workflow_handle::<Calling>(calling.id());
+            while calling.describe().await?.run_id() == first {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(calling.query(Calling::greeting, ()).await?, "hello!");
+            assert_eq!(calling.execute_update(Calling::end, "now").await?, "now");
+            assert_eq!(calling.result().await?, Some(Duration::from_secs(17)));
+            Ok(())
+        })
+        .await?;
+        let seen = seen.all();
+        let called = format!("{}-called", env.unrecorded_id("calling"));
+        for line in [
+            "execute Calling ",
+            "Activity time_allowed",
+            "run time_allowed \"acme\"",
+            "LocalActivity time_allowed",
+            "ChildWorkflow Called",
+            "execute Called \"acme\"",
+            "Signal poke_child",
+            "signal poke_child \"acme\"",
+            "Signal poke_other",
+            "signal poke_other \"acme\"",
+            format!("CancelExternal {called}").as_str(),
+            "ContinueAsNew Calling",
+            "execute Calling \"acme\"",
+        ] {
+            assert!(seen.iter().any(|seen| seen == line), "{line}: {seen:?}");
+        }
         Ok(())
     });
 }

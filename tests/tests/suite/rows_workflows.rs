@@ -225,7 +225,7 @@ impl workflow::Interceptor for PassesTenantOn {
         next.run(call)
     }
 
-    fn validate_update(&self, call: &workflow::Call) -> workflow::Result<()> {
+    fn validate_update(&self, call: &mut workflow::Call) -> workflow::Result<()> {
         if call.argument::<u32>(0)? > 100 {
             return Err(workflow::ApplicationError::new("the interceptor refuses it").into());
         }

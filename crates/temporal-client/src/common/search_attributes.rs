@@ -4,9 +4,10 @@ use crate::data::payload_with_encoding;
 use bytes::Bytes;
 use prost_types::Timestamp;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 use temporal_protos::api::common::v1 as proto;
 use temporal_protos::api::common::v1::Payload;
@@ -23,21 +24,21 @@ use temporal_protos::api::common::v1::Payload;
 /// assert_eq!(attributes.get(&CUSTOMER).as_deref(), Some("c-17"));
 /// assert_eq!(attributes.get(&AMOUNT), Some(42));
 /// ```
+///
+/// Filters of lists compare them: [`visibility`](crate::visibility).
 pub struct SearchAttributeKey<T> {
-    name: Cow<'static, str>,
+    name: &'static str,
     kind: &'static str,
     value: PhantomData<fn() -> T>,
 }
 
 impl<T> Clone for SearchAttributeKey<T> {
     fn clone(&self) -> Self {
-        Self {
-            name: self.name.clone(),
-            kind: self.kind,
-            value: PhantomData,
-        }
+        *self
     }
 }
+
+impl<T> Copy for SearchAttributeKey<T> {}
 
 impl<T> fmt::Debug for SearchAttributeKey<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,33 +46,55 @@ impl<T> fmt::Debug for SearchAttributeKey<T> {
     }
 }
 
+/// The same text for ever.
+fn kept(name: String) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(name) = names.get(name.as_str()) {
+        return name;
+    }
+    let name: &'static str = Box::leak(name.into_boxed_str());
+    names.insert(name);
+    name
+}
+
 impl<T> SearchAttributeKey<T> {
     const fn of(name: &'static str, kind: &'static str) -> Self {
         Self {
-            name: Cow::Borrowed(name),
+            name,
             kind,
             value: PhantomData,
         }
     }
 
-    /// A key of the same type with a name known only now: `SearchAttributeKey::int("").with_name(name)`.
+    /// A key of the same type with a name known only now: `SearchAttributeKey::int("").with_name(name)`. The name is kept
+    /// as long as the program runs, once, however often it is given.
     #[must_use]
     pub fn with_name(self, name: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            name: name.into(),
-            ..self
-        }
+        let name = match name.into() {
+            Cow::Borrowed(name) => name,
+            Cow::Owned(name) => kept(name),
+        };
+        Self { name, ..self }
     }
 
     /// Its name.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its name and the name of its type on the server, as [`Client::add_search_attributes`] takes them.
+    ///
+    /// [`Client::add_search_attributes`]: crate::Client::add_search_attributes
+    #[must_use]
+    pub const fn declaration(&self) -> (&'static str, &'static str) {
+        (self.name, self.kind)
     }
 
     /// The name of its type on the server, such as `Keyword`.
     #[must_use]
-    pub fn type_name(&self) -> &'static str {
+    pub const fn type_name(&self) -> &'static str {
         self.kind
     }
 }
@@ -246,13 +269,13 @@ impl SearchAttributes {
     fn put<T>(&mut self, key: &SearchAttributeKey<T>, mut payload: Payload) {
         let kind = Bytes::from_static(key.kind.as_bytes());
         payload.metadata.insert(TYPE.to_owned(), kind);
-        self.0.insert(key.name.to_string(), payload);
+        self.0.insert(key.name.to_owned(), payload);
     }
 
     /// The value of a key; `None` when it is not set, or to a value of another type.
     #[must_use]
     pub fn get<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
-        let payload = self.0.get(&*key.name)?;
+        let payload = self.0.get(key.name)?;
         let value: Value = serde_json::from_slice(&payload.data).ok()?;
         match &value {
             // Some servers wrap a single value in a list.
@@ -336,6 +359,15 @@ mod tests {
         let payload = &attributes.payloads()["W"];
         assert_eq!(payload.data, "\"2023-11-14T22:13:20.123Z\"");
         assert_eq!(payload.metadata["type"], "Datetime");
+    }
+
+    #[test]
+    fn a_constant_is_borrowed_from_as_long_as_one_likes() {
+        const KEY: SearchAttributeKey<i64> = SearchAttributeKey::int("Constant");
+        let (name, key) = (KEY.name(), &KEY);
+        assert_eq!((name, key.declaration()), ("Constant", ("Constant", "Int")));
+        let named = |name: &str| KEY.with_name(name.to_owned()).name();
+        assert_eq!(named("Own").as_ptr(), named("Own").as_ptr());
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub struct WorkflowCountGroup {
 
 impl Client {
     /// The workflows that a list filter finds, such as `WorkflowType = 'SayHello' AND ExecutionStatus = 'Running'`; all
-    /// for an empty filter. The newest come first.
+    /// for an empty filter. The newest come first. Typed filters are in [`visibility`](crate::visibility).
     ///
     /// ```no_run
     /// use futures_util::TryStreamExt as _;

@@ -5,7 +5,7 @@ use crate::workflow::child::{ChildWorkflowOptions, ExecuteChildWorkflow, StartCh
 use crate::workflow::condition::WaitCondition;
 use crate::workflow::external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExternalWorkflow};
 use crate::workflow::info::Info;
-use crate::workflow::interceptor::OutgoingKind;
+use crate::workflow::interceptor::{OutgoingKind, OutgoingOptions};
 use crate::workflow::local_activity::LocalActivityOptions;
 use crate::workflow::operation::{Operation, OperationId};
 use crate::workflow::run::{Phase, Run};
@@ -81,7 +81,9 @@ impl Context {
         &self.scope
     }
 
-    pub(crate) fn payload_converter(&self) -> &Arc<dyn PayloadConverter> {
+    /// Turns values into payloads and back as the worker does: for interceptors.
+    #[must_use]
+    pub fn payload_converter(&self) -> &Arc<dyn PayloadConverter> {
         self.run.environment.converter.payload_converter()
     }
 
@@ -123,9 +125,11 @@ impl Context {
         A::Params: EncodeParams,
     {
         let _ = self.run.may_act("start_activity");
+        let mut options = options;
+        let shown = OutgoingOptions::Activity(&mut options);
+        let (name, arguments, header) = self.prepare_activity(OutgoingKind::Activity, &activity, input, shown);
         let mut command = options.command;
-        let parts = (&mut command.arguments, &mut command.header);
-        let name = self.prepare_activity(OutgoingKind::Activity, &activity, input, parts);
+        (command.arguments, command.header) = (arguments, header);
         command.activity_type.clone_from(&name);
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
         let (run, started_at) = (&self.run, Location::caller());
@@ -165,9 +169,11 @@ impl Context {
         A::Params: EncodeParams,
     {
         let _ = self.run.may_act("start_local_activity");
+        let mut options = options;
+        let shown = OutgoingOptions::LocalActivity(&mut options);
+        let (name, arguments, header) = self.prepare_activity(OutgoingKind::LocalActivity, &activity, input, shown);
         let mut command = options.command;
-        let parts = (&mut command.arguments, &mut command.header);
-        let name = self.prepare_activity(OutgoingKind::LocalActivity, &activity, input, parts);
+        (command.arguments, command.header) = (arguments, header);
         command.activity_type.clone_from(&name);
         command.user_metadata = self.metadata(options.summary.as_ref(), None);
         let (run, started_at) = (&self.run, Location::caller());
@@ -216,19 +222,19 @@ impl Context {
         let _ = self.run.may_act("start_child_workflow");
         let workflow_type = workflow.name().into_owned();
         let what = || format!("child workflow \"{workflow_type}\"");
-        let arguments = self.encode::<<R::Workflow as WorkflowDefinition>::Params>(&input.into_input(), what);
-        let mut command = options.command;
-        if command.workflow_id.is_empty() {
-            command.workflow_id = self.uuid4().to_string();
+        let mut arguments = self.encode::<<R::Workflow as WorkflowDefinition>::Params>(&input.into_input(), what);
+        let (mut options, mut header) = (options, BTreeMap::new());
+        if options.command.workflow_id.is_empty() {
+            options.command.workflow_id = self.uuid4().to_string();
         }
-        command.workflow_type.clone_from(&workflow_type);
-        command.arguments = arguments;
-        self.intercept(
+        let (kind, shown) = (
             OutgoingKind::ChildWorkflow,
-            &workflow_type,
-            &mut command.arguments,
-            &mut command.header,
+            OutgoingOptions::ChildWorkflow(&mut options),
         );
+        self.intercept(kind, &workflow_type, &mut arguments, &mut header, shown);
+        let mut command = options.command;
+        command.workflow_type.clone_from(&workflow_type);
+        (command.arguments, command.header) = (arguments, header);
         command.memo = self.encode_memo(&options.memo, what);
         command.user_metadata = self.metadata(options.static_summary.as_ref(), options.static_details.as_ref());
         let workflow_id = command.workflow_id.clone();
@@ -265,7 +271,8 @@ impl Context {
             arguments: self.encode::<P>(values, || format!("signal \"{name}\"")),
             header: BTreeMap::new(),
         };
-        self.intercept(OutgoingKind::Signal, name, &mut command.arguments, &mut command.header);
+        let (arguments, header) = (&mut command.arguments, &mut command.header);
+        self.intercept(OutgoingKind::Signal, name, arguments, header, OutgoingOptions::None);
         let (run, started_at) = (&self.run, Location::caller());
         let operation = self.operation("signal of another workflow", Err, || {
             let seq = run.command("signal of another workflow", |core| core.signal_external(command))?;
@@ -280,6 +287,18 @@ impl Context {
 
     #[track_caller]
     pub(crate) fn cancel_target(&self, target: ExternalTarget, reason: &str) -> CancelExternalWorkflow {
+        let id = match &target {
+            ExternalTarget::Workflow { workflow_id, .. } => workflow_id.as_str(),
+            ExternalTarget::Child(_) => "",
+        };
+        let (arguments, header) = (&mut Vec::new(), &mut BTreeMap::new());
+        self.intercept(
+            OutgoingKind::CancelExternal,
+            id,
+            arguments,
+            header,
+            OutgoingOptions::None,
+        );
         let (run, started_at) = (&self.run, Location::caller());
         let operation = self.operation("cancel of another workflow", Err, || {
             let seq = run.command("cancel of another workflow", |core| {
@@ -642,29 +661,26 @@ impl Context {
         }
     }
 
-    /// What starting an activity and a local one have in common: sets the arguments and the headers, past the interceptors, and
-    /// gives the activity's name.
+    /// What starting an activity and a local one have in common: its name, and the arguments and headers, past the
+    /// interceptors.
     fn prepare_activity<A: ActivityRef>(
         &self,
         kind: OutgoingKind,
         activity: &A,
         input: impl IntoInput<A::Params>,
-        (arguments, header): (&mut Vec<Payload>, &mut BTreeMap<String, Payload>),
-    ) -> String
+        options: OutgoingOptions<'_>,
+    ) -> (String, Vec<Payload>, BTreeMap<String, Payload>)
     where
         A::Params: EncodeParams,
     {
         let name = activity.name().into_owned();
-        *arguments = self.encode::<A::Params>(&input.into_input(), || {
-            let local = if kind == OutgoingKind::LocalActivity {
-                "local "
-            } else {
-                ""
-            };
-            format!("{local}activity \"{name}\"")
+        let mut arguments = self.encode::<A::Params>(&input.into_input(), || match kind {
+            OutgoingKind::LocalActivity => format!("local activity \"{name}\""),
+            _ => format!("activity \"{name}\""),
         });
-        self.intercept(kind, &name, arguments, header);
-        name
+        let mut header = BTreeMap::new();
+        self.intercept(kind, &name, &mut arguments, &mut header, options);
+        (name, arguments, header)
     }
 
     pub(crate) fn member(&self, operation: OperationId) -> (Scope, u64) {

@@ -2,7 +2,7 @@
 
 use crate::workflow::context::Context;
 use crate::workflow::error::Error;
-use crate::workflow::interceptor::OutgoingKind;
+use crate::workflow::interceptor::{OutgoingKind, OutgoingOptions};
 use crate::workflow::options::setters;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -139,14 +139,12 @@ impl Context {
             Ok(arguments) => arguments,
             Err(error) => return Error::conversion(error),
         };
-        let mut header = BTreeMap::new();
+        let (mut options, mut header) = (options, BTreeMap::new());
+        let name = options.workflow_type.clone().filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| self.info().workflow_type.clone());
+        let shown = OutgoingOptions::ContinueAsNew(&mut options);
+        self.intercept(OutgoingKind::ContinueAsNew, &name, &mut arguments, &mut header, shown);
         let workflow_type = options.workflow_type.unwrap_or_default();
-        let name = if workflow_type.is_empty() {
-            &self.info().workflow_type
-        } else {
-            &workflow_type
-        };
-        self.intercept(OutgoingKind::ContinueAsNew, name, &mut arguments, &mut header);
         Error::continue_as_new(ContinueAsNewCommand(ContinueAsNew {
             workflow_type,
             header,

@@ -228,11 +228,17 @@ fn decode_update(run: &Run, found: &Found<'_, Payload>, call: &Call) -> Result<I
 
 fn validate(run: &Run, found: &Found<'_, Payload>, subject: &Subject, call: &Call, input: &Input) -> Result<()> {
     let what = || format!("the validator of update \"{}\"", call.name());
+    let arguments = call.arguments();
     let result = read_only(run, Phase::Validator, what, || {
+        let mut call = call.clone();
         for interceptor in &run.environment.interceptors {
-            interceptor.validate_update(call)?;
+            interceptor.validate_update(&mut call)?;
         }
-        found.handler().validate(&subject.instance, call.context(), &**input)
+        if call.arguments() == arguments {
+            return found.handler().validate(&subject.instance, call.context(), &**input);
+        }
+        let input = decode_update(run, found, &call)?;
+        found.handler().validate(&subject.instance, call.context(), &*input)
     });
     result.map_err(|error| from_handler(run, HandlerKind::Validator, call.name(), error))
 }
@@ -313,30 +319,43 @@ fn answer(run: &Run, mut call: Call) -> Result<Payload> {
     let called = call.name().to_owned();
     let what = || format!("query \"{called}\"");
     let result = read_only(run, Phase::Query, what, || {
-        for interceptor in &run.environment.interceptors {
-            interceptor.query(&mut call)?;
-        }
-        let (context, name) = (call.context().clone(), call.name().to_owned());
-        let Some(found) = Found::find(&run.handlers.added_queries, &subject.entry.queries, &name) else {
-            let mut known = run.handlers.added_queries.names();
-            known.extend([metadata::QUERY.to_owned(), stack_trace::QUERY.to_owned()]);
-            return Err(unknown(
-                "query",
-                &name,
-                &subject,
-                &names(subject.entry.queries.named.keys(), known),
-            ));
+        let interceptors = &run.environment.interceptors;
+        let mut entered = 0;
+        let refused = interceptors.iter().find_map(|interceptor| {
+            let refused = interceptor.query(&mut call).err();
+            entered += usize::from(refused.is_none());
+            refused
+        });
+        let answer = match refused {
+            Some(error) => Err(error),
+            None => handled_query(run, &subject, &call),
         };
-        let input = found
-            .handler()
-            .decode(incoming(run, &name, call.into_arguments()))
-            .map_err(|error| unreadable("query", &name, &error))?;
-        match found.handler().call(&subject.instance, &context, input) {
-            Called::Now(result) => result,
-            Called::Later(_) => Err(ApplicationError::new("a query cannot wait").into()),
-        }
+        let inside_out = interceptors[..entered].iter().rev();
+        inside_out.fold(answer, |answer, interceptor| interceptor.query_answered(&call, answer))
     });
     result.map_err(|error| from_handler(run, HandlerKind::Query, &called, error))
+}
+
+fn handled_query(run: &Run, subject: &Subject, call: &Call) -> Result<Payload> {
+    let (context, name) = (call.context().clone(), call.name().to_owned());
+    let Some(found) = Found::find(&run.handlers.added_queries, &subject.entry.queries, &name) else {
+        let mut known = run.handlers.added_queries.names();
+        known.extend([metadata::QUERY.to_owned(), stack_trace::QUERY.to_owned()]);
+        return Err(unknown(
+            "query",
+            &name,
+            subject,
+            &names(subject.entry.queries.named.keys(), known),
+        ));
+    };
+    let input = found
+        .handler()
+        .decode(incoming(run, &name, call.arguments().to_vec()))
+        .map_err(|error| unreadable("query", &name, &error))?;
+    match found.handler().call(&subject.instance, &context, input) {
+        Called::Now(result) => result,
+        Called::Later(_) => Err(ApplicationError::new("a query cannot wait").into()),
+    }
 }
 
 /// Runs code that may only look. What it raises is its error, and so is its panic: whoever called is to know, and the

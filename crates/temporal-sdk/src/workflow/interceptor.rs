@@ -1,8 +1,13 @@
 //! Code around the workflows of a worker.
 
+use crate::workflow::activity::ActivityOptions;
+use crate::workflow::child::ChildWorkflowOptions;
 use crate::workflow::context::Context;
+use crate::workflow::continue_as_new::ContinueAsNewOptions;
 use crate::workflow::error::Result;
 use crate::workflow::executor::LocalBoxFuture as StaticFuture;
+use crate::workflow::local_activity::LocalActivityOptions;
+use crate::workflow::nexus::NexusOperationOptions;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -62,11 +67,12 @@ pub trait Interceptor: Send + Sync + 'static {
         next.run(call)
     }
 
-    /// An update is about to be validated: an error rejects it.
+    /// An update is about to be validated: an error rejects it. Arguments that are changed here are what the validator
+    /// sees, and no more: those of the handler are changed in [`update`](Self::update).
     ///
     /// # Errors
     /// To reject the update.
-    fn validate_update(&self, call: &Call) -> Result<()> {
+    fn validate_update(&self, call: &mut Call) -> Result<()> {
         let _ = call;
         Ok(())
     }
@@ -80,14 +86,23 @@ pub trait Interceptor: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The workflow calls something: its arguments and headers may be changed.
+    /// A query that this interceptor let in has been answered, or refused further inside: what is given back is the answer.
+    ///
+    /// # Errors
+    /// To refuse the query.
+    fn query_answered(&self, call: &Call, answer: Result<Payload>) -> Result<Payload> {
+        let _ = call;
+        answer
+    }
+
+    /// The workflow calls something: its arguments, headers and options may be changed.
     fn outgoing(&self, ctx: &Context, call: &mut Outgoing<'_>) {
         let _ = (ctx, call);
     }
 }
 
 /// The run method or a handler, about to be called.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Call {
     context: Context,
     name: String,
@@ -224,6 +239,8 @@ pub enum OutgoingKind {
     ChildWorkflow,
     /// A signal to another workflow.
     Signal,
+    /// A request that another workflow cancel itself. It has no arguments and no headers: what is set here goes nowhere.
+    CancelExternal,
     /// A Nexus operation. Its headers are texts: of those set here, the ones that are UTF-8 go out, with lower-case names.
     NexusOperation,
     /// The workflow's own next run.
@@ -236,12 +253,46 @@ pub enum OutgoingKind {
 pub struct Outgoing<'a> {
     /// What is called.
     pub kind: OutgoingKind,
-    /// The activity's or workflow's type, or the name of the signal or the Nexus operation.
+    /// The activity's or workflow's type, or the name of the signal or the Nexus operation; of what is cancelled, its id.
     pub name: &'a str,
     /// The arguments.
     pub arguments: &'a mut Vec<Payload>,
     /// What travels with the call.
     pub headers: &'a mut BTreeMap<String, Payload>,
+    /// How it is called.
+    pub options: OutgoingOptions<'a>,
+}
+
+/// How a workflow calls something. Options are replaced by themselves with changes:
+/// `*options = options.clone().heartbeat_timeout(timeout)`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OutgoingOptions<'a> {
+    /// Of an activity.
+    Activity(&'a mut ActivityOptions),
+    /// Of a local activity.
+    LocalActivity(&'a mut LocalActivityOptions),
+    /// Of a child workflow; its id is chosen by now.
+    ChildWorkflow(&'a mut ChildWorkflowOptions),
+    /// Of a Nexus operation.
+    NexusOperation(&'a mut NexusOperationOptions),
+    /// Of the next run.
+    ContinueAsNew(&'a mut ContinueAsNewOptions),
+    /// What is called takes none.
+    None,
+}
+
+impl OutgoingOptions<'_> {
+    fn reborrow(&mut self) -> OutgoingOptions<'_> {
+        match self {
+            Self::Activity(options) => OutgoingOptions::Activity(options),
+            Self::LocalActivity(options) => OutgoingOptions::LocalActivity(options),
+            Self::ChildWorkflow(options) => OutgoingOptions::ChildWorkflow(options),
+            Self::NexusOperation(options) => OutgoingOptions::NexusOperation(options),
+            Self::ContinueAsNew(options) => OutgoingOptions::ContinueAsNew(options),
+            Self::None => OutgoingOptions::None,
+        }
+    }
 }
 
 impl Context {
@@ -252,6 +303,7 @@ impl Context {
         name: &str,
         arguments: &mut Vec<Payload>,
         headers: &mut BTreeMap<String, Payload>,
+        mut options: OutgoingOptions<'_>,
     ) {
         for interceptor in &self.run().environment.interceptors {
             let mut call = Outgoing {
@@ -259,6 +311,7 @@ impl Context {
                 name,
                 arguments,
                 headers,
+                options: options.reborrow(),
             };
             interceptor.outgoing(self, &mut call);
         }

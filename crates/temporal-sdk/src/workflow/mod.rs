@@ -113,7 +113,7 @@ pub use error::{Error, Ok, Result, WaitError};
 pub use external::{CancelExternalWorkflow, ExternalWorkflowHandle, SignalExternalWorkflow};
 pub use guard::{Restricted, Restrictions, unrestricted};
 pub use info::{Info, Relative};
-pub use interceptor::{Call, Interceptor, LocalBoxFuture, Next, Outgoing, OutgoingKind};
+pub use interceptor::{Call, Interceptor, LocalBoxFuture, Next, Outgoing, OutgoingKind, OutgoingOptions};
 pub use local_activity::LocalActivityOptions;
 pub use nexus::{
     ExecuteNexusOperation, NexusOperation, NexusOperationHandle, NexusOperationOptions, NexusService,

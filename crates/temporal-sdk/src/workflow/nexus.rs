@@ -2,7 +2,7 @@
 
 use crate::workflow::activity::result_of;
 use crate::workflow::context::Context;
-use crate::workflow::interceptor::OutgoingKind;
+use crate::workflow::interceptor::{OutgoingKind, OutgoingOptions};
 use crate::workflow::operation::{Operation, OperationId, Slot};
 use crate::workflow::options::setters;
 use std::borrow::Cow;
@@ -344,14 +344,15 @@ impl Context {
         let _ = self.run().may_act("start_nexus_operation");
         let name = format!("{operation:?}");
         let mut arguments = self.encode::<One<I>>(&input.into(), || format!("Nexus operation {name}"));
-        let mut command = options.command;
-        let mut headers = BTreeMap::new();
+        let (mut options, mut headers) = (options, BTreeMap::new());
         self.intercept(
             OutgoingKind::NexusOperation,
             &operation.operation,
             &mut arguments,
             &mut headers,
+            OutgoingOptions::NexusOperation(&mut options),
         );
+        let mut command = options.command;
         let texts = headers
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_lowercase(), String::from_utf8(value.data.to_vec()).ok()?)));

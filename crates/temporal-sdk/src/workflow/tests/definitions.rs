@@ -366,7 +366,7 @@ impl Interceptor for Noting {
         })
     }
 
-    fn validate_update(&self, call: &Call) -> workflow::Result<()> {
+    fn validate_update(&self, call: &mut Call) -> workflow::Result<()> {
         match call.argument::<String>(0)?.as_str() {
             "forbidden" => Err("forbidden by the interceptor".into()),
             _ => Ok(()),
