@@ -19,8 +19,8 @@ fn start_operation(task: &NexusTask) -> StartOperationRequest {
     }
 }
 
-fn callback(task: &NexusTask) -> Callback {
-    let start = start_operation(task);
+/// The callback that a request to start an operation names.
+pub(super) fn callback(start: StartOperationRequest) -> Callback {
     Callback {
         variant: Some(callback::Variant::Nexus(callback::Nexus {
             url: start.callback,
@@ -46,7 +46,7 @@ impl Harness {
         let task = self.poll_nexus();
         self.start_with(CALLED, |request| {
             request.task_queue = Some(queue(CALLED_QUEUE));
-            request.completion_callbacks = vec![callback(&task)];
+            request.completion_callbacks = vec![callback(start_operation(&task))];
             request.request_id = start_operation(&task).request_id;
             change(request);
         })
@@ -288,7 +288,7 @@ fn one_run_may_stand_for_two_operations() {
     let task = t.poll_nexus();
     let attach = |request: &mut wf::StartWorkflowExecutionRequest| {
         request.task_queue = Some(queue(CALLED_QUEUE));
-        request.completion_callbacks = vec![callback(&task)];
+        request.completion_callbacks = vec![callback(start_operation(&task))];
         request.request_id = start_operation(&task).request_id;
         request.workflow_id_conflict_policy = WorkflowIdConflictPolicy::UseExisting as i32;
         request.on_conflict_options = Some(OnConflictOptions {

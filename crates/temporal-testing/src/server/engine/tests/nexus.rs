@@ -15,7 +15,7 @@ use temporal_protos::prost_types;
 use super::*;
 
 pub(super) const ENDPOINT: &str = "payments";
-const NEXUS: &str = "nexus-queue";
+pub(super) const NEXUS: &str = "nexus-queue";
 
 pub(super) type NexusTask = wf::PollNexusTaskQueueResponse;
 
@@ -106,7 +106,7 @@ impl Harness {
         self.begun("wf", commands);
     }
 
-    fn send_nexus_poll(&mut self) -> CallId {
+    pub(super) fn send_nexus_poll(&mut self) -> CallId {
         let request = wf::PollNexusTaskQueueRequest {
             namespace: "default".to_owned(),
             task_queue: Some(queue(NEXUS)),
@@ -144,7 +144,7 @@ impl Harness {
         self.ask(rpc::RespondNexusTaskCompleted, request).map(|_| ())
     }
 
-    fn fail_nexus(&mut self, task: &NexusTask, kind: &str) -> Result<(), Status> {
+    pub(super) fn fail_nexus(&mut self, task: &NexusTask, kind: &str) -> Result<(), Status> {
         let error = nexus::HandlerError {
             error_type: kind.to_owned(),
             failure: Some(nexus::Failure {

@@ -1,5 +1,6 @@
 //! Nexus endpoints: made, changed, found, deleted.
 
+use temporal_protos::api::enums::v1::TaskQueueType;
 use temporal_protos::api::nexus::v1 as nexus;
 use temporal_protos::api::nexus::v1::start_operation_response::Variant as Start;
 use temporal_protos::api::operatorservice::v1 as op;
@@ -237,4 +238,24 @@ fn an_endpoint_may_lead_to_another_namespace() {
     let task = t.take(rpc::PollNexusTaskQueue, call).unwrap().unwrap();
     t.answer_nexus(&task, Some(sync("from there"))).unwrap();
     assert!(t.history("wf").ends_with("6:NexusOperationCompleted 7:WftScheduled"));
+}
+
+#[test]
+fn a_task_queue_tells_of_its_nexus_pollers_and_requests() {
+    let mut t = Harness::new();
+    t.calling(vec![operation(), operation()]);
+    let task = t.poll_nexus();
+    let request = |kind: TaskQueueType| wf::DescribeTaskQueueRequest {
+        namespace: "default".to_owned(),
+        task_queue: Some(queue("nexus-queue")),
+        task_queue_type: kind as i32,
+        report_stats: true,
+        ..wf::DescribeTaskQueueRequest::default()
+    };
+    let nexus = t.ask(rpc::DescribeTaskQueue, request(TaskQueueType::Nexus)).unwrap();
+    assert_eq!(nexus.pollers[0].identity, "handler");
+    assert_eq!(nexus.stats.unwrap().approximate_backlog_count, 1);
+    let workflow = t.ask(rpc::DescribeTaskQueue, request(TaskQueueType::Workflow)).unwrap();
+    assert!(workflow.pollers.is_empty());
+    t.answer_nexus(&task, Some(sync("out"))).unwrap();
 }

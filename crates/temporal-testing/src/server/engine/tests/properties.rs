@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use temporal_protos::api::enums::v1::{ParentClosePolicy, QueryRejectCondition, UpdateWorkflowExecutionLifecycleStage};
+use temporal_protos::api::nexus::v1::request::Variant as Request;
 use temporal_protos::api::query::v1::WorkflowQuery;
 
 use super::*;
@@ -26,7 +27,19 @@ enum Op {
     FinishActivity(u8, bool),
     Heartbeat(u8),
     PauseActivities(u8, bool),
+    PollNexus,
+    AnswerNexus(u8, NexusAnswer),
     Advance(u16),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum NexusAnswer {
+    Result,
+    Started,
+    /// A workflow serves the operation.
+    Workflow(u8),
+    Refused,
+    Troubled,
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +51,8 @@ enum Cmd {
     Marker,
     Child(u8),
     Signal(u8),
+    Operation(u8),
+    CancelOperation(u8),
     Complete,
     Fail,
     ContinueAsNew,
@@ -52,9 +67,21 @@ fn any_command() -> impl Strategy<Value = Cmd> {
         1 => Just(Cmd::Marker),
         1 => (0..4u8).prop_map(Cmd::Child),
         1 => (0..4u8).prop_map(Cmd::Signal),
+        2 => (0..8u8).prop_map(Cmd::Operation),
+        1 => (0..20u8).prop_map(Cmd::CancelOperation),
         1 => Just(Cmd::Complete),
         1 => Just(Cmd::Fail),
         1 => Just(Cmd::ContinueAsNew),
+    ]
+}
+
+fn any_answer() -> impl Strategy<Value = NexusAnswer> {
+    prop_oneof![
+        Just(NexusAnswer::Result),
+        Just(NexusAnswer::Started),
+        (0..4u8).prop_map(NexusAnswer::Workflow),
+        Just(NexusAnswer::Refused),
+        Just(NexusAnswer::Troubled),
     ]
 }
 
@@ -77,6 +104,8 @@ fn any_op() -> impl Strategy<Value = Op> {
         4 => (0..8u8, any::<bool>()).prop_map(|(at, ok)| Op::FinishActivity(at, ok)),
         1 => (0..8u8).prop_map(Op::Heartbeat),
         1 => (0..4u8, any::<bool>()).prop_map(|(id, pause)| Op::PauseActivities(id, pause)),
+        4 => Just(Op::PollNexus),
+        4 => (0..8u8, any_answer()).prop_map(|(at, answer)| Op::AnswerNexus(at, answer)),
         3 => (0..12_000u16).prop_map(Op::Advance),
     ]
 }
@@ -90,16 +119,21 @@ struct World {
     t: Harness,
     tasks: Vec<Task>,
     activities: Vec<ActivityTask>,
+    requests: Vec<nexus::NexusTask>,
     runs: BTreeSet<(String, String)>,
     log: Vec<String>,
 }
 
 impl World {
     fn new(skipping: bool) -> Self {
+        let mut t = if skipping { Harness::skipping(0) } else { Harness::new() };
+        t.create_endpoint(nexus::worker_spec(nexus::ENDPOINT, nexus::NEXUS))
+            .unwrap();
         World {
-            t: if skipping { Harness::skipping(0) } else { Harness::new() },
+            t,
             tasks: Vec::new(),
             activities: Vec::new(),
+            requests: Vec::new(),
             runs: BTreeSet::new(),
             log: Vec::new(),
         }
@@ -135,6 +169,11 @@ impl World {
                     CommandAttributes::SignalExternalWorkflowExecutionCommandAttributes(attributes),
                 )
             }
+            Cmd::Operation(timeout) => nexus::operation_with(|it| {
+                let timeout = seconds(u64::from(*timeout));
+                it.schedule_to_close_timeout = (!timeout.is_zero()).then(|| to_proto(timeout));
+            }),
+            Cmd::CancelOperation(id) => nexus::cancel_operation(i64::from(*id)),
             Cmd::Complete => complete_workflow(),
             Cmd::Fail => fail_workflow(application_failure("no")),
             Cmd::ContinueAsNew => command(
@@ -247,6 +286,14 @@ impl World {
                 }
             }
             Op::PauseActivities(id, pause) => self.pause(*id, *pause),
+            Op::PollNexus => {
+                let call = self.t.send_nexus_poll();
+                match self.t.take(rpc::PollNexusTaskQueue, call) {
+                    Some(task) => self.requests.push(task.unwrap()),
+                    None => self.t.engine.cancel_call(self.t.now, call),
+                }
+            }
+            Op::AnswerNexus(at, answer) => self.answer_nexus(*at, *answer),
             Op::Advance(millis) => self.t.advance(Duration::from_millis(u64::from(*millis))),
         }
         self.t.collect();
@@ -313,6 +360,27 @@ impl World {
             };
             let _ = self.t.ask(rpc::RespondActivityTaskFailed, request);
         }
+    }
+
+    fn answer_nexus(&mut self, at: u8, answer: NexusAnswer) {
+        let Some(task) = Self::take(&mut self.requests, at) else {
+            return;
+        };
+        let _ = match answer {
+            NexusAnswer::Result => self.t.answer_nexus(&task, Some(nexus::sync("out"))),
+            NexusAnswer::Started => self.t.answer_nexus(&task, Some(nexus::started("tok"))),
+            NexusAnswer::Workflow(id) => {
+                if let Some(Request::StartOperation(start)) = task.request.clone().unwrap().variant {
+                    let started = self.t.start_with(&name(id), |request| {
+                        request.completion_callbacks = vec![callbacks::callback(start)];
+                    });
+                    self.log.push(format!("{started:?}"));
+                }
+                self.t.answer_nexus(&task, Some(nexus::started("tok")))
+            }
+            NexusAnswer::Refused => self.t.fail_nexus(&task, "BAD_REQUEST"),
+            NexusAnswer::Troubled => self.t.fail_nexus(&task, "INTERNAL"),
+        };
     }
 
     fn pause(&mut self, id: u8, pause: bool) {
@@ -392,6 +460,12 @@ fn closes(attributes: &Attributes) -> Option<i64> {
         Attributes::ExternalWorkflowExecutionSignaledEventAttributes(it) => it.initiated_event_id,
         Attributes::SignalExternalWorkflowExecutionFailedEventAttributes(it) => it.initiated_event_id,
         Attributes::WorkflowExecutionUpdateCompletedEventAttributes(it) => it.accepted_event_id,
+        Attributes::NexusOperationCompletedEventAttributes(it) => it.scheduled_event_id,
+        Attributes::NexusOperationFailedEventAttributes(it) => it.scheduled_event_id,
+        Attributes::NexusOperationCanceledEventAttributes(it) => it.scheduled_event_id,
+        Attributes::NexusOperationTimedOutEventAttributes(it) => it.scheduled_event_id,
+        Attributes::NexusOperationCancelRequestCompletedEventAttributes(it) => it.requested_event_id,
+        Attributes::NexusOperationCancelRequestFailedEventAttributes(it) => it.requested_event_id,
         _ => return None,
     })
 }
@@ -473,16 +547,24 @@ fn check_pending(events: &[HistoryEvent], described: &wf::DescribeWorkflowExecut
         .pending_workflow_task
         .as_ref()
         .is_some_and(|task| task.state == 2);
-    let (activities, children) = (
+    let (activities, children, operations) = (
         open(EventType::ActivityTaskScheduled),
         open(EventType::StartChildWorkflowExecutionInitiated),
+        open(EventType::NexusOperationScheduled),
     );
     if running {
         assert!(described.pending_activities.len() <= activities);
         assert!(described.pending_children.len() <= children);
+        assert!(described.pending_nexus_operations.len() <= operations);
     } else {
         assert_eq!(described.pending_activities.len(), activities, "{}", short(events));
         assert_eq!(described.pending_children.len(), children, "{}", short(events));
+        assert_eq!(
+            described.pending_nexus_operations.len(),
+            operations,
+            "{}",
+            short(events)
+        );
     }
 }
 
@@ -504,6 +586,8 @@ proptest! {
         prop_assert!(world.tasks.iter().all(|task| task.query.is_some()), "a closed run has no task but for queries");
         let call = world.t.send_activity_poll();
         prop_assert!(!world.t.answers.contains_key(&call), "no activity of a closed run");
+        let call = world.t.send_nexus_poll();
+        prop_assert!(!world.t.answers.contains_key(&call), "no request of a closed run");
     }
 
     #[test]
