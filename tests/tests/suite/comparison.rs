@@ -12,6 +12,7 @@ mod hand;
 mod normal;
 mod ordinary;
 mod tasks_by_hand;
+mod updates_by_hand;
 
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -26,8 +27,9 @@ use temporal_integration_tests::{Env, run};
 use temporal_protos::json::JsonMessage;
 use temporal_sdk::client::{Client, WorkflowOptions};
 
-/// How many scenarios run at a time.
-const AT_ONCE: usize = 18;
+/// What is tried: the part of the workflows' ids that tells it, and how many scenarios run at a time. What differs is played
+/// again, with less going on: on a busy machine the real server loses a task now and then, which is then late.
+const TRIES: [(&str, usize); 3] = [("", 18), ("-again", 6), ("-once-more", 2)];
 
 /// How long a scenario may take.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -60,6 +62,7 @@ fn scenarios() -> impl Iterator<Item = &'static Scenario> {
         .chain(tasks_by_hand::SCENARIOS)
         .chain(activities_by_hand::SCENARIOS)
         .chain(children_by_hand::SCENARIOS)
+        .chain(updates_by_hand::SCENARIOS)
         .chain(chains_by_hand::SCENARIOS)
 }
 
@@ -230,12 +233,17 @@ fn names(seen: &[(String, Vec<(String, Value)>)]) -> String {
 }
 
 /// What each scenario shows on a server.
-async fn seen_on(env: &Env, kind: Kind, all: &[&'static Scenario], round: &'static str) -> anyhow::Result<Vec<Seen>> {
+async fn seen_on(
+    env: &Env,
+    kind: Kind,
+    all: &[&'static Scenario],
+    (round, at_once): (&'static str, usize),
+) -> anyhow::Result<Vec<Seen>> {
     let client = Client::connect(address_of(kind).await?.as_str()).await?;
     let env = env.with_client(client);
     env.serve(ordinary::worker(&env), async {
         let all = futures_util::stream::iter(all).map(|scenario| play(&env, scenario, round));
-        Ok(all.buffered(AT_ONCE).collect().await)
+        Ok(all.buffered(at_once).collect().await)
     })
     .await
 }
@@ -288,7 +296,7 @@ fn compare(scenario: &str, dev: &Seen, embedded: &Seen, report: &mut Vec<String>
 async fn differing(
     env: &Env,
     all: &[&'static Scenario],
-    round: &'static str,
+    round: (&'static str, usize),
 ) -> anyhow::Result<Vec<(&'static Scenario, Vec<String>)>> {
     let both = futures_util::future::try_join(
         seen_on(env, Kind::Dev, all, round),
@@ -306,14 +314,20 @@ async fn differing(
     Ok(differing)
 }
 
-/// S179: each scenario on both servers. What differs is played once more: on a slow machine a task may have timed out.
+/// S179: each scenario on both servers.
 #[test]
 fn s179_both_servers_write_the_same_histories() {
     run(async |env| {
-        let first = differing(&env, &chosen(), "").await?;
-        let again: Vec<&Scenario> = first.iter().map(|(scenario, _)| *scenario).collect();
-        let second = differing(&env, &again, "-again").await?;
-        let report: Vec<String> = second.into_iter().flat_map(|(_, report)| report).collect();
+        let mut left = chosen();
+        let mut report = Vec::new();
+        for round in TRIES {
+            let found = differing(&env, &left, round).await?;
+            (left, report) = found.into_iter().unzip();
+            if left.is_empty() {
+                break;
+            }
+        }
+        let report = report.concat();
         assert!(
             report.is_empty(),
             "{} differences:\n{}",

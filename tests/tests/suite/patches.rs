@@ -54,11 +54,11 @@ pub(crate) mod patched {
     }
 }
 
-mod deprecated {
+pub(crate) mod deprecated {
     use super::*;
 
     #[derive(Default)]
-    pub(super) struct Changing {
+    pub(crate) struct Changing {
         go: Cell<bool>,
     }
 

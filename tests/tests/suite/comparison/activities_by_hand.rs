@@ -403,6 +403,102 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         }),
     ),
     (
+        "activity-with-other-options",
+        by_hand!(|hand| {
+            use temporal_protos::api::activity::v1::ActivityOptions;
+            use temporal_protos::api::workflowservice::v1::update_activity_options_request as update;
+            hand.begin(vec![hand.schedule("a", |_| {})]).await?;
+            let options = ActivityOptions {
+                start_to_close_timeout: seconds(20),
+                heartbeat_timeout: seconds(7),
+                retry_policy: retries(4),
+                ..ActivityOptions::default()
+            };
+            let paths = [
+                "startToCloseTimeout",
+                "heartbeat_timeout",
+                "retry_policy.maximum_attempts",
+            ];
+            let request = wf::UpdateActivityOptionsRequest {
+                namespace: hand.namespace(),
+                execution: Some(hand.execution()),
+                identity: "operator".to_owned(),
+                activity: Some(update::Activity::Id("a".to_owned())),
+                activity_options: Some(options),
+                update_mask: Some(prost_types::FieldMask {
+                    paths: paths.map(str::to_owned).to_vec(),
+                }),
+                ..wf::UpdateActivityOptionsRequest::default()
+            };
+            hand.noted(request.clone()).await?;
+            hand.describe().await?;
+            let first = hand.activity().await?;
+            hand.fail_activity(&first, failure("one")).await?;
+            let second = hand.activity().await?;
+            let restore = wf::UpdateActivityOptionsRequest {
+                activity_options: None,
+                update_mask: None,
+                restore_original: true,
+                ..request
+            };
+            hand.noted(restore).await?;
+            hand.describe().await?;
+            hand.fail_activity(&second, failure("two")).await?;
+            hand.end().await?;
+        }),
+    ),
+    (
+        "activity-unpaused-while-it-runs",
+        by_hand!(|hand| {
+            hand.begin(vec![hand.schedule("a", |it| it.retry_policy = retries(5))])
+                .await?;
+            let first = hand.activity().await?;
+            hand.heartbeat(&first, "one").await?;
+            hand.fail_activity(&first, failure("one")).await?;
+            let second = hand.activity().await?;
+            hand.heartbeat(&second, "two").await?;
+            hand.call(pause(&hand)).await?;
+            hand.call(unpause(&hand, |it| it.reset_heartbeat = true)).await?;
+            hand.describe().await?;
+            hand.heartbeat(&second, "three").await?;
+            hand.complete_activity(&second).await?;
+            hand.end().await?;
+        }),
+    ),
+    (
+        "activity-reset-at-its-first-attempt",
+        by_hand!(|hand| {
+            hand.begin(vec![hand.schedule("a", |it| it.retry_policy = retries(5))])
+                .await?;
+            let first = hand.activity().await?;
+            hand.heartbeat(&first, "one").await?;
+            hand.call(reset(&hand, |it| it.reset_heartbeat = true)).await?;
+            hand.describe().await?;
+            hand.heartbeat(&first, "two").await?;
+            hand.fail_activity(&first, failure("one")).await?;
+            let second = hand.activity().await?;
+            hand.complete_activity(&second).await?;
+            hand.end().await?;
+        }),
+    ),
+    (
+        "activity-reset-while-paused",
+        by_hand!(|hand| {
+            hand.begin(vec![hand.schedule("a", |it| it.retry_policy = retries(5))])
+                .await?;
+            let first = hand.activity().await?;
+            hand.heartbeat(&first, "one").await?;
+            hand.fail_activity(&first, failure("one")).await?;
+            hand.call(pause(&hand)).await?;
+            hand.call(reset(&hand, |it| it.keep_paused = true)).await?;
+            hand.describe().await?;
+            hand.call(reset(&hand, |_| {})).await?;
+            let second = hand.activity().await?;
+            hand.complete_activity(&second).await?;
+            hand.end().await?;
+        }),
+    ),
+    (
         "activity-that-nobody-knows",
         by_hand!(|hand| {
             hand.begin(vec![marker("m")]).await?;

@@ -31,6 +31,14 @@ impl<'a> Hand<'a> {
         Self { stage }
     }
 
+    pub(super) fn stage(&self) -> &'a Stage<'a> {
+        self.stage
+    }
+
+    pub(super) fn client(&self) -> &'a temporal_client::Client {
+        self.stage.env.client()
+    }
+
     pub(super) fn namespace(&self) -> String {
         self.stage.env.client().namespace().to_owned()
     }

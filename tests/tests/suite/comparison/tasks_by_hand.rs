@@ -9,6 +9,7 @@ use temporal_protos::api::command::v1::Command;
 use temporal_protos::api::command::v1::command::Attributes;
 use temporal_protos::api::common::v1::{Memo, SearchAttributes};
 use temporal_protos::api::enums::v1::CommandType;
+use temporal_protos::api::sdk::v1::UserMetadata;
 use temporal_protos::api::workflowservice::v1 as wf;
 
 /// A scenario with a hand: `by_hand!(|hand| { … })`.
@@ -334,6 +335,84 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 .workflow_task
                 .unwrap_or_default();
             hand.complete(&next, vec![complete_workflow()]).await?;
+        }),
+    ),
+    (
+        "long-times",
+        by_hand!(|hand| {
+            let ages = to_duration(HOUR * 24 * 365 * 200);
+            hand.start_with(|request| {
+                request.workflow_execution_timeout = ages;
+                request.workflow_task_timeout = ages;
+            })
+            .await?;
+            let task = hand.task().await?;
+            let activity = hand.schedule("a", |it| {
+                it.start_to_close_timeout = ages;
+                it.heartbeat_timeout = ages;
+            });
+            let unbounded = hand.schedule("b", |it| it.schedule_to_close_timeout = ages);
+            let commands = vec![activity, unbounded, timer("t", HOUR * 24 * 365 * 200)];
+            let _ = hand.complete(&task, commands).await;
+            hand.terminate().await?;
+        }),
+    ),
+    (
+        "timeouts-within-timeouts",
+        by_hand!(|hand| {
+            hand.start_with(|request| {
+                request.workflow_execution_timeout = seconds(50);
+                request.workflow_run_timeout = seconds(100);
+                request.workflow_task_timeout = seconds(70);
+            })
+            .await?;
+            let task = hand.task().await?;
+            let commands = vec![
+                hand.schedule("a", |it| {
+                    it.start_to_close_timeout = seconds(500);
+                    it.heartbeat_timeout = seconds(600);
+                }),
+                hand.schedule("b", |it| {
+                    it.start_to_close_timeout = seconds(30);
+                    it.schedule_to_close_timeout = seconds(20);
+                    it.schedule_to_start_timeout = seconds(40);
+                }),
+                hand.schedule("c", |it| {
+                    it.start_to_close_timeout = None;
+                    it.schedule_to_close_timeout = seconds(70);
+                }),
+            ];
+            hand.complete(&task, commands).await?;
+            hand.terminate().await?;
+        }),
+    ),
+    (
+        "described-commands",
+        by_hand!(|hand| {
+            hand.start_with(|request| {
+                request.user_metadata = Some(UserMetadata {
+                    summary: Some(payload("a workflow")),
+                    details: Some(payload("with details")),
+                });
+            })
+            .await?;
+            let task = hand.task().await?;
+            let commands = [
+                hand.schedule("a", |_| {}),
+                timer("t", HOUR),
+                marker("m"),
+                upsert_memo(),
+                upsert_search_attributes(),
+                complete_workflow(),
+            ];
+            let described = commands.map(|command| Command {
+                user_metadata: Some(UserMetadata {
+                    summary: Some(payload("a command")),
+                    details: None,
+                }),
+                ..command
+            });
+            hand.complete(&task, described.to_vec()).await?;
         }),
     ),
     (

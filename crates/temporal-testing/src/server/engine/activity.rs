@@ -134,8 +134,9 @@ impl Turn<'_> {
             started_time: Some(started_at.to_proto()),
             attempt: activity.attempt,
             schedule_to_close_timeout: Some(to_proto(activity.options.schedule_to_close)),
-            start_to_close_timeout: Some(to_proto(activity.options.start_to_close)),
-            heartbeat_timeout: Some(to_proto(activity.options.heartbeat)),
+            // As scheduled, even if the options were changed since.
+            start_to_close_timeout: Some(scheduled.start_to_close_timeout.unwrap_or_default()),
+            heartbeat_timeout: Some(scheduled.heartbeat_timeout.unwrap_or_default()),
             retry_policy: activity.options.retry.clone(),
             priority: activity.options.priority.clone(),
             ..wf::PollActivityTaskQueueResponse::default()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use temporal_protos::api::activity::v1 as activity;
 use temporal_protos::api::common::v1::RetryPolicy;
+use temporal_protos::api::enums::v1::TaskQueueKind;
 use temporal_protos::api::workflowservice::v1 as wf;
 
 use super::core::Engine;
@@ -121,7 +122,7 @@ impl Engine {
                     .is_some_and(|activity| activity.pause.is_some());
                 if paused && !request.keep_paused {
                     let change = ActivityChange::Unpaused {
-                        reset_attempts: false,
+                        reset_attempts: true,
                         reset_heartbeat: false,
                     };
                     turn.change_activity(id, change);
@@ -166,7 +167,16 @@ impl Engine {
                     let options = changed_options(options, &asked, &paths)?;
                     turn.change_activity(id, ActivityChange::Options(Box::new(options)));
                 }
-                last = turn.activities.get(&id).map(|activity| activity.options.to_proto());
+                last = turn.activities.get(&id).map(|activity| {
+                    let mut options = activity.options.to_proto();
+                    if let Some(queue) = &mut options.task_queue {
+                        queue.normal_name = String::new();
+                        if !request.restore_original {
+                            queue.kind = TaskQueueKind::Normal as i32;
+                        }
+                    }
+                    options
+                });
             }
             Ok(wf::UpdateActivityOptionsResponse { activity_options: last })
         })

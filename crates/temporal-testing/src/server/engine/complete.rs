@@ -101,7 +101,7 @@ impl Turn<'_> {
         }
         let heartbeat = self.heartbeat_since(&request)?;
 
-        self.write_started_task();
+        self.write_started_task(&request.identity);
         let completed_id = self.write_completed(&mut request);
         self.run.live.worker_identity.clone_from(&request.identity);
         self.collect();
@@ -127,6 +127,10 @@ impl Turn<'_> {
             if let Some(since) = heartbeat {
                 self.record(Record::TaskHeartbeats(since));
             }
+        }
+        // Only a worker that wants its next task at once gets one that may vanish.
+        if !request.return_new_workflow_task && self.update_waits() {
+            self.want_task();
         }
         self.updates_may_go();
         self.queries_may_go();

@@ -146,6 +146,9 @@ impl Turn<'_> {
     pub(super) fn event_at(&mut self, at: super::time::Time, attributes: Attributes, extras: Extras) -> i64 {
         let running = self.started_task().is_some() || self.run.live.collecting;
         let held = running && origin(&attributes) != Origin::Own;
+        if held {
+            self.settle_started_task();
+        }
         let event = HistoryEvent {
             event_time: Some(at.to_proto()),
             event_type: event_type(&attributes) as i32,

@@ -53,6 +53,8 @@ pub(super) struct LiveUpdate {
     /// Its place among the updates of the run.
     number: u64,
     request: up::Request,
+    /// A reset told it again by an event: the worker needs no message.
+    in_history: bool,
     stage: Stage,
     pub(super) waiters: Vec<Waiter>,
 }
@@ -213,6 +215,7 @@ impl Engine {
                 let update = LiveUpdate {
                     number,
                     request,
+                    in_history: false,
                     stage: Stage::Admitted,
                     waiters: Vec::new(),
                 };
@@ -380,6 +383,7 @@ impl Turn<'_> {
             .or_insert_with(|| LiveUpdate {
                 number,
                 request: up::Request::default(),
+                in_history: false,
                 stage: Stage::Accepted,
                 waiters: Vec::new(),
             });
@@ -399,11 +403,15 @@ impl Turn<'_> {
         let (stage, outcome, link) = match progress {
             Progress::At(Lifecycle::Accepted) => (Lifecycle::Accepted, None, Some(self.update_link(id))),
             Progress::At(stage) => (stage, None, None),
-            Progress::Done(outcome, Ended::Completed) => {
-                (Lifecycle::Completed, Some(outcome), Some(self.update_link(id)))
-            }
-            Progress::Done(outcome, Ended::Rejected) => {
-                (Lifecycle::Completed, Some(outcome), Some(self.rejected_link()))
+            Progress::Done(outcome, ended) => {
+                // To the caller a failure looks like a rejection.
+                let failed = matches!(outcome.value, Some(up::outcome::Value::Failure(_)));
+                let link = if failed || ended == Ended::Rejected {
+                    self.rejected_link()
+                } else {
+                    self.update_link(id)
+                };
+                (Lifecycle::Completed, Some(outcome), Some(link))
             }
         };
         let response = wf::UpdateWorkflowExecutionResponse {
@@ -463,15 +471,15 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether an update waits for a task that brings it.
+    pub(super) fn update_waits(&self) -> bool {
+        let mut updates = self.run.live.updates.values();
+        updates.any(|update| update.stage == Stage::Admitted)
+    }
+
     /// Updates wait: a workflow task will carry them, a speculative one if none is pending.
     pub(super) fn updates_may_go(&mut self) {
-        let waiting = self
-            .run
-            .live
-            .updates
-            .values()
-            .any(|update| update.stage == Stage::Admitted);
-        if !waiting || !self.is_open() || self.delayed || self.task.is_some() {
+        if !self.update_waits() || !self.is_open() || self.delayed || self.task.is_some() {
             return;
         }
         if self.next_attempt > 1 {
@@ -495,6 +503,9 @@ impl Turn<'_> {
                 continue;
             }
             update.stage = Stage::Sent(behind);
+            if update.in_history {
+                continue;
+            }
             let body = Any {
                 type_url: REQUEST.to_owned(),
                 value: update.request.encode_to_vec(),
@@ -610,19 +621,18 @@ impl Turn<'_> {
         let Some(update) = self.run.live.updates.get_mut(id) else {
             return;
         };
-        let behind = if let Stage::Sent(behind) = update.stage {
-            behind
-        } else {
-            0
+        let behind = match (acceptance.accepted_request_sequencing_event_id, update.stage) {
+            (0, Stage::Sent(behind)) => behind,
+            (told, _) => told,
         };
         update.stage = Stage::Accepted;
-        let request = update.request.clone();
+        let request = (!update.in_history).then(|| update.request.clone());
         self.event(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(
             h::WorkflowExecutionUpdateAcceptedEventAttributes {
                 protocol_instance_id: id.to_owned(),
                 accepted_request_message_id: acceptance.accepted_request_message_id,
                 accepted_request_sequencing_event_id: behind,
-                accepted_request: Some(request),
+                accepted_request: request,
             },
         ));
         let Some(update) = self.run.live.updates.get_mut(id) else {
@@ -725,6 +735,7 @@ impl Turn<'_> {
             LiveUpdate {
                 number,
                 request,
+                in_history: true,
                 stage: Stage::Admitted,
                 waiters: Vec::new(),
             },

@@ -64,6 +64,16 @@ impl Turn<'_> {
         }
     }
 
+    /// A speculative task that a worker has becomes real, because an event waits for its end. Nobody has ended it yet.
+    pub(super) fn settle_started_task(&mut self) {
+        if self
+            .started_task()
+            .is_some_and(|(task, _)| task.kind == TaskKind::Speculative)
+        {
+            self.write_started_task("");
+        }
+    }
+
     /// Schedules a workflow task unless one is pending, or none may be.
     pub(super) fn want_task(&mut self) {
         if self.is_open() && !self.delayed && self.task.is_none() {
@@ -165,15 +175,16 @@ impl Turn<'_> {
         self.event_at(at, attributes, Extras::default());
     }
 
-    /// Writes what is not written of a started task: its scheduled and started events.
-    pub(super) fn write_started_task(&mut self) {
+    /// Writes what is not written of a started task: its scheduled and started events. The one who ends it is named.
+    pub(super) fn write_started_task(&mut self, identity: &str) {
         let Some((task, started)) = self.started_task() else {
             return;
         };
         if task.kind == TaskKind::Normal {
             return;
         }
-        let started = started.clone();
+        let mut started = started.clone();
+        identity.clone_into(&mut started.identity);
         self.write_scheduled();
         let scheduled_id = self.task.as_deref().map_or(0, |task| task.scheduled_id);
         let attributes = started_attributes(&self.shared.config.limits, &started, scheduled_id);
@@ -361,7 +372,11 @@ impl Turn<'_> {
         let (attempt, was_sticky, started_event_id) = (task.attempt, task.sticky, started.event_id);
         // A speculative task's failure is real; only a retry's leaves nothing.
         if task.kind == TaskKind::Speculative {
-            self.write_started_task();
+            let identity = match &end {
+                TaskEnd::Failed { identity, .. } => identity.as_str(),
+                TaskEnd::TimedOut => "",
+            };
+            self.write_started_task(identity);
         }
         let Some((task, started)) = self.started_task() else {
             return;

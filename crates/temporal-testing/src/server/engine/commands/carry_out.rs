@@ -9,7 +9,7 @@ use temporal_protos::api::protocol::v1::Message;
 use super::super::events::Attributes as Event;
 use super::super::retry;
 use super::super::run::{Extras, Turn};
-use super::super::start::json_text;
+use super::super::start::{bounded, json_text};
 use super::super::state::{Phase, Record};
 use super::super::time::{duration, to_proto};
 use super::super::workflow_task::normal_queue;
@@ -64,7 +64,7 @@ impl Turn<'_> {
             Attributes::StartTimerCommandAttributes(it) => {
                 let attributes = h::TimerStartedEventAttributes {
                     timer_id: it.timer_id,
-                    start_to_fire_timeout: it.start_to_fire_timeout,
+                    start_to_fire_timeout: it.start_to_fire_timeout.map(bounded),
                     workflow_task_completed_event_id: completed_id,
                 };
                 self.event_with(Event::TimerStartedEventAttributes(attributes), extras);

@@ -280,6 +280,7 @@ impl Activity {
                 }
                 if reset_heartbeat {
                     self.heartbeat = None;
+                    self.heartbeat_at = None;
                 }
             }
             ActivityChange::Reset { reset_heartbeat } => {
@@ -288,6 +289,7 @@ impl Activity {
                     self.forget_heartbeat |= reset_heartbeat;
                 } else if reset_heartbeat {
                     self.heartbeat = None;
+                    self.heartbeat_at = None;
                 }
                 self.begin_attempts_anew();
             }
@@ -301,7 +303,8 @@ impl Activity {
 
     /// The next attempt is the first; an answer for a later one is no longer taken.
     fn begin_attempts_anew(&mut self) {
-        if !self.is_started() {
+        // While it runs or is paused, what happened before is still told.
+        if !self.is_started() && self.pause.is_none() {
             self.last_failure = None;
         }
         if self.attempt != 1 {

@@ -1,9 +1,12 @@
 //! What the comparison with a real server found: attributes and answers as that server has them.
 
-use temporal_protos::api::common::v1::RetryPolicy;
+use temporal_protos::api::activity::v1::ActivityOptions;
+use temporal_protos::api::common::v1::{RetryPolicy, link};
 use temporal_protos::api::enums::v1::{ParentClosePolicy, TimeoutType};
+use temporal_protos::api::update::v1 as up;
 use temporal_protos::api::workflow::v1::{PostResetOperation, post_reset_operation as post};
 use temporal_protos::prost::Message as _;
+use temporal_protos::prost_types::FieldMask;
 
 use super::activities::attempts;
 use super::chains::{continue_as_new, continue_as_new_with, started};
@@ -241,6 +244,33 @@ fn a_reset_activity_forgets_what_happened() {
 }
 
 #[test]
+fn an_activity_that_is_reset_and_stays_paused_still_tells_what_happened() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![activity("1")]);
+    let task = t.poll_activity();
+    t.fail_activity(&task, application_failure("one"));
+    let pause = wf::PauseActivityRequest {
+        namespace: "default".to_owned(),
+        execution: Some(execution("wf")),
+        activity: Some(wf::pause_activity_request::Activity::Id("1".to_owned())),
+        ..wf::PauseActivityRequest::default()
+    };
+    t.ask(rpc::PauseActivity, pause).unwrap();
+    for keep_paused in [true, false] {
+        let request = wf::ResetActivityRequest {
+            namespace: "default".to_owned(),
+            execution: Some(execution("wf")),
+            activity: Some(wf::reset_activity_request::Activity::Id("1".to_owned())),
+            keep_paused,
+            ..wf::ResetActivityRequest::default()
+        };
+        t.ask(rpc::ResetActivity, request).unwrap();
+        let pending = t.describe("wf").pending_activities.remove(0);
+        assert_eq!(pending.last_failure.is_some(), keep_paused);
+    }
+}
+
+#[test]
 fn an_activity_that_is_reset_while_it_runs_forgets_at_the_end_of_its_attempt() {
     let mut t = Harness::new();
     t.begun("wf", vec![activity("1")]);
@@ -354,4 +384,176 @@ fn a_reset_tells_what_came_to_later_runs() {
         t.history("wf"),
         "1:WorkflowExecutionStarted 2:WftScheduled 3:WftStarted 4:WftFailed 5:WorkflowExecutionSignaled 6:WftScheduled"
     );
+}
+
+#[test]
+fn a_timer_waits_a_hundred_years_at_most() {
+    let century = seconds(100 * 365 * 24 * 60 * 60);
+    let mut t = Harness::new();
+    t.begun("wf", vec![start_timer("t", century * 2)]);
+    let Attributes::TimerStartedEventAttributes(it) = t.attributes("wf", 5) else {
+        panic!()
+    };
+    assert_eq!(it.start_to_fire_timeout, Some(to_proto(century)));
+}
+
+#[test]
+fn changed_options_are_told_but_not_to_the_worker() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![activity("1")]);
+    let request = wf::UpdateActivityOptionsRequest {
+        namespace: "default".to_owned(),
+        execution: Some(execution("wf")),
+        activity: Some(wf::update_activity_options_request::Activity::Id("1".to_owned())),
+        activity_options: Some(ActivityOptions {
+            start_to_close_timeout: Some(to_proto(seconds(20))),
+            ..Default::default()
+        }),
+        update_mask: Some(FieldMask {
+            paths: vec!["start_to_close_timeout".to_owned()],
+        }),
+        ..wf::UpdateActivityOptionsRequest::default()
+    };
+    let told = t
+        .ask(rpc::UpdateActivityOptions, request)
+        .unwrap()
+        .activity_options
+        .unwrap();
+    assert_eq!(told.start_to_close_timeout, Some(to_proto(seconds(20))));
+    let queue = told.task_queue.unwrap();
+    assert_eq!((queue.kind(), queue.normal_name.as_str()), (TaskQueueKind::Normal, ""));
+    let task = t.poll_activity();
+    assert_eq!(task.start_to_close_timeout, Some(to_proto(seconds(10))), "as scheduled");
+    t.advance(seconds(15));
+    assert!(
+        t.describe("wf").pending_activities[0].last_failure.is_none(),
+        "but it has the new time"
+    );
+}
+
+#[test]
+fn an_end_of_a_pause_may_forget_heartbeats() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![activity("1")]);
+    let task = t.poll_activity();
+    t.heartbeat(&task, "one");
+    let pause = wf::PauseActivityRequest {
+        namespace: "default".to_owned(),
+        execution: Some(execution("wf")),
+        activity: Some(wf::pause_activity_request::Activity::Id("1".to_owned())),
+        ..wf::PauseActivityRequest::default()
+    };
+    t.ask(rpc::PauseActivity, pause).unwrap();
+    let unpause = wf::UnpauseActivityRequest {
+        namespace: "default".to_owned(),
+        execution: Some(execution("wf")),
+        activity: Some(wf::unpause_activity_request::Activity::Id("1".to_owned())),
+        reset_heartbeat: true,
+        ..wf::UnpauseActivityRequest::default()
+    };
+    t.ask(rpc::UnpauseActivity, unpause).unwrap();
+    let pending = t.describe("wf").pending_activities.remove(0);
+    assert_eq!((pending.heartbeat_details, pending.last_heartbeat_time), (None, None));
+}
+
+/// Who started a workflow task.
+fn starter(t: &mut Harness, event: i64) -> String {
+    let Attributes::WorkflowTaskStartedEventAttributes(it) = t.attributes("wf", event) else {
+        panic!()
+    };
+    it.identity
+}
+
+#[test]
+fn a_speculative_task_names_who_ends_it() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    t.update("wf", "one");
+    let task = t.poll();
+    t.signal("wf", "meanwhile");
+    assert_eq!(t.history("wf").matches("6:WftStarted").count(), 1, "it is real now");
+    t.complete_messages(&task, vec![], vec![updates::reject("one")]);
+    assert_eq!(starter(&mut t, 6), "", "the signal came first");
+    let task = t.poll();
+    t.complete(&task, vec![]);
+
+    t.update("wf", "two");
+    let task = t.poll();
+    t.complete_messages(&task, vec![], vec![updates::accept("two"), updates::respond("two")]);
+    assert_eq!(starter(&mut t, 13), "worker", "{}", t.history("wf"));
+
+    t.update("wf", "three");
+    t.poll();
+    t.advance(seconds(10));
+    assert_eq!(starter(&mut t, 18), "", "{}", t.history("wf"));
+}
+
+#[test]
+fn a_task_for_an_update_is_real_unless_the_worker_asks_for_it() {
+    for asks in [false, true] {
+        let mut t = Harness::new();
+        t.begun("wf", vec![]);
+        t.signal("wf", "wake");
+        let task = t.poll();
+        t.update("wf", "u");
+        let answer = t
+            .complete_with(&task, vec![], |request| request.return_new_workflow_task = asks)
+            .unwrap();
+        let task = answer.workflow_task.unwrap_or_else(|| t.poll());
+        let reset_to = t.complete_messages(&task, vec![], vec![updates::reject("u")]);
+        assert_eq!(reset_to != 0, asks, "it vanishes only then");
+        assert_eq!(
+            t.history("wf").contains("11:WftCompleted"),
+            !asks,
+            "{}",
+            t.history("wf")
+        );
+    }
+}
+
+#[test]
+fn a_failed_update_is_linked_like_a_rejected_one() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    let call = t.update("wf", "u");
+    let task = t.poll();
+    let mut response = updates::respond("u");
+    let body = up::Response {
+        outcome: Some(up::Outcome {
+            value: Some(up::outcome::Value::Failure(application_failure("no"))),
+        }),
+        ..Default::default()
+    };
+    if let Some(any) = &mut response.body {
+        any.value = body.encode_to_vec();
+    }
+    t.complete_messages(&task, vec![], vec![updates::accept("u"), response]);
+    let link = t.updated(call).unwrap().link.unwrap();
+    let Some(link::Variant::Workflow(link)) = link.variant else {
+        panic!()
+    };
+    assert_eq!(link.reason, "Update rejected");
+}
+
+#[test]
+fn an_update_that_a_reset_tells_again_needs_no_message() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    t.update("wf", "u");
+    let task = t.poll();
+    t.complete_messages(&task, vec![], vec![updates::accept("u"), updates::respond("u")]);
+    reset(&mut t, "wf", 4).unwrap();
+    assert!(
+        t.history("wf")
+            .ends_with("5:WorkflowExecutionUpdateAdmitted 6:WftScheduled"),
+        "{}",
+        t.history("wf")
+    );
+    let task = t.poll();
+    assert!(task.messages.is_empty(), "{:?}", task.messages);
+    t.complete_messages(&task, vec![], vec![updates::accept("u"), updates::respond("u")]);
+    let Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it) = t.attributes("wf", 9) else {
+        panic!()
+    };
+    assert_eq!(it.accepted_request, None, "the event before has it");
 }

@@ -140,7 +140,12 @@ fn options_of_an_activity_can_be_changed() {
         .unwrap();
     assert_eq!(options.start_to_close_timeout, Some(to_proto(seconds(3))));
     assert_eq!(options.heartbeat_timeout, Some(to_proto(seconds(0))), "not in the mask");
-    assert_eq!(t.poll_activity().start_to_close_timeout, Some(to_proto(seconds(3))));
+    let told = t.poll_activity().start_to_close_timeout;
+    assert_eq!(
+        told,
+        Some(to_proto(seconds(10))),
+        "the worker is told what was scheduled"
+    );
     let back = wf::UpdateActivityOptionsRequest {
         restore_original: true,
         ..request

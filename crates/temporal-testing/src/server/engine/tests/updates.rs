@@ -12,7 +12,7 @@ use super::*;
 const BEGUN: &str = "1:WorkflowExecutionStarted 2:WftScheduled 3:WftStarted 4:WftCompleted";
 
 impl Harness {
-    fn update(&mut self, id: &str, update: &str) -> CallId {
+    pub(super) fn update(&mut self, id: &str, update: &str) -> CallId {
         self.update_to(id, update, Stage::Completed)
     }
 
@@ -20,12 +20,12 @@ impl Harness {
         self.send(rpc::UpdateWorkflowExecution, update_request(id, update, stage))
     }
 
-    fn updated(&mut self, call: CallId) -> Result<wf::UpdateWorkflowExecutionResponse, Status> {
+    pub(super) fn updated(&mut self, call: CallId) -> Result<wf::UpdateWorkflowExecutionResponse, Status> {
         self.take(rpc::UpdateWorkflowExecution, call)
             .expect("the update is answered")
     }
 
-    fn complete_messages(&mut self, task: &Task, mut commands: Vec<Command>, messages: Vec<Message>) -> i64 {
+    pub(super) fn complete_messages(&mut self, task: &Task, mut commands: Vec<Command>, messages: Vec<Message>) -> i64 {
         let named = messages.iter().filter(|message| !message.id.ends_with("/reject"));
         let mut all: Vec<Command> = named.map(|message| protocol(&message.id)).collect();
         all.append(&mut commands);
@@ -87,7 +87,7 @@ pub(super) fn accept(update: &str) -> Message {
     message(update, "accept", "Acceptance", &body)
 }
 
-fn reject(update: &str) -> Message {
+pub(super) fn reject(update: &str) -> Message {
     message(
         update,
         "reject",
