@@ -36,6 +36,8 @@ pub enum Job {
     Signal(SignalReceived),
     /// An update arrived.
     Update(Box<UpdateReceived>),
+    /// All that the workflow task brought was told of: what `WorkflowRun::tell_when_settled` asked for.
+    Settled,
     /// A query is to be answered with `WorkflowRun::answer_query`; it may emit no command.
     Query(QueryRequest),
     /// Cancellation of the workflow was requested. Comes once.

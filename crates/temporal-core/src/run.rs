@@ -60,6 +60,19 @@ struct Task {
     messages: VecDeque<Message>,
     queries: Queries,
     replay: bool,
+    settling: Settling,
+}
+
+/// Whether the code wants to know that it was told of all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Settling {
+    /// It never asked.
+    #[default]
+    Unasked,
+    /// It asked and was not told yet.
+    Asked,
+    /// It was told.
+    Told,
 }
 
 /// Where the run stands in its history.
@@ -159,6 +172,7 @@ impl WorkflowRun {
             messages: task.messages.into(),
             queries: Queries::new(task.queries),
             replay: task.replay,
+            settling: Settling::default(),
         };
         self.phase = Phase::Between;
         Ok(())
@@ -185,6 +199,14 @@ impl WorkflowRun {
         outcome: LocalActivityOutcome,
     ) {
         self.operations.local_activities.outcome(seq, Some(attempt), outcome);
+    }
+
+    /// Asks for a [`Job::Settled`](crate::Job::Settled) behind the last job of the workflow task in hand, as far as that is known: ends of local
+    /// activities come later.
+    pub fn tell_when_settled(&mut self) {
+        if matches!(self.phase, Phase::Running { .. }) && !self.task.queries.is_answering() {
+            self.task.settling = Settling::Asked;
+        }
     }
 
     /// Local activities to start or cancel now; ask after `next_job` said `Done`. While `waits_for_local_activities`,

@@ -62,6 +62,8 @@ impl Billing {
             if ctx.is_continue_as_new_suggested() || periods >= subscription.periods_per_run {
                 // What handlers began belongs to this run, so they end first.
                 ctx.wait_condition(|| ctx.all_handlers_finished()).await?;
+                // And a signal that came with the event that brought the code here belongs to it too.
+                ctx.messages_delivered().await;
                 if let Some(cents) = self.price.take() {
                     subscription.cents = cents;
                 }

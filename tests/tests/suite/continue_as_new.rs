@@ -1,6 +1,6 @@
 //! Continuing as new.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use temporal_integration_tests::history::{self, Attributes, EventType};
 use temporal_integration_tests::run;
@@ -127,6 +127,66 @@ fn s98_what_a_new_run_takes_over() {
             let cron = options().cron_schedule("@every 1s");
             let seen = client.execute_workflow(continues_as_it_is, true, cron).await?;
             assert_eq!(seen, (true, 70, 7, String::new()));
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Ends its first run by a signal, and hands over what it was told.
+#[derive(Default)]
+pub(crate) struct Drains {
+    done: Cell<bool>,
+    lines: RefCell<Vec<String>>,
+}
+
+#[workflow]
+impl Drains {
+    #[run]
+    async fn run(&self, ctx: &workflow::Context, lines: Vec<String>) -> workflow::Result<Vec<String>> {
+        if !lines.is_empty() {
+            return Ok(lines);
+        }
+        ctx.wait_condition(|| self.done.get()).await?;
+        ctx.messages_delivered().await;
+        Err(ctx.continue_as_new(self.lines.take()))
+    }
+
+    #[signal]
+    fn finish(&self) {
+        self.done.set(true);
+    }
+
+    #[signal]
+    fn line(&self, line: String) {
+        self.lines.borrow_mut().push(line);
+    }
+}
+
+/// S98: signals behind the event that makes a run continue as new reach the next run.
+#[test]
+fn s98_no_signal_is_lost_between_runs() {
+    run(async |env| {
+        let worker = || env.worker().workflow::<Drains>().max_cached_workflows(0);
+        let options = env.options("drains");
+        let handle = env
+            .client()
+            .start_workflow(Drains::run, Vec::<String>::new(), options)
+            .await?;
+        env.serve(worker(), async {
+            env.wait_for_event(&env.id("drains"), |event| {
+                event.event_type() == EventType::WorkflowTaskCompleted
+            })
+            .await?;
+            Ok(())
+        })
+        .await?;
+        // Nobody works: these come with one task.
+        handle.signal(Drains::line, "first").await?;
+        handle.signal(Drains::finish, ()).await?;
+        handle.signal(Drains::line, "second").await?;
+        env.serve(worker(), async {
+            assert_eq!(handle.result().await?, ["first", "second"]);
             Ok(())
         })
         .await

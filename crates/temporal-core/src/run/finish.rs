@@ -1,7 +1,7 @@
 //! The end of a task.
 
-use super::WorkflowRun;
 use super::step::Phase;
+use super::{Settling, WorkflowRun};
 use crate::machines::{CancelExternal, Nexus, Signal};
 use crate::output::CommandKey;
 use crate::{Completion, Outcome, QueryId, RunError};
@@ -40,7 +40,9 @@ impl WorkflowRun {
         let mut messages = self.operations.updates.take_rejections();
         let commands = self.send_commands(&mut messages);
         self.position.unconfirmed = true;
-        self.position.discardable = commands.is_empty() && !force_create_new_workflow_task;
+        // Where the code was told that this is all, a task that also brings what came later would be another one.
+        let alone = self.task.settling == Settling::Told;
+        self.position.discardable = commands.is_empty() && !force_create_new_workflow_task && !alone;
         Ok(Outcome::Completed(Completion {
             commands,
             messages,

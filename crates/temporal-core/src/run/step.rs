@@ -1,6 +1,6 @@
 //! From one job to the next.
 
-use super::WorkflowRun;
+use super::{Settling, WorkflowRun};
 use crate::history::Scan;
 use crate::{Job, Next, RunError};
 use alloc::boxed::Box;
@@ -41,6 +41,10 @@ impl WorkflowRun {
         loop {
             if let Some(job) = self.out.next_job() {
                 return Ok(Next::Job(job));
+            }
+            if self.task.settling == Settling::Asked {
+                self.task.settling = Settling::Told;
+                return Ok(Next::Job(Job::Settled));
             }
             match self.phase {
                 Phase::Idle => return Ok(Next::Done),

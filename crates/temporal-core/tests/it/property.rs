@@ -27,6 +27,8 @@ enum Op {
     Patch(u8),
     Memo,
     Attributes,
+    /// Wait for what else the task brings, and tell of it.
+    Settle,
     /// Start it, wait for a signal if `late`, cancel it, wait for its end.
     CancelTimer {
         late: bool,
@@ -59,6 +61,7 @@ fn op() -> impl Strategy<Value = Op> {
         (0..3_u8).prop_map(Op::Patch),
         Just(Op::Memo),
         Just(Op::Attributes),
+        Just(Op::Settle),
         any::<bool>().prop_map(|late| Op::CancelTimer { late }),
         (cancellation(), any::<bool>()).prop_map(|(kind, late)| Op::CancelActivity(kind, late)),
         (cancellation(), any::<bool>()).prop_map(|(kind, late)| Op::CancelLocal(kind, late)),
@@ -105,6 +108,10 @@ async fn perform(ctx: Ctx, id: String, op: Op) {
         }
         Op::Memo => ctx.run(|run| run.upsert_memo([(id, json("value"))].into())),
         Op::Attributes => ctx.run(|run| run.upsert_search_attributes([(id, json("value"))].into())),
+        Op::Settle => {
+            ctx.settled().await;
+            ctx.run(|run| run.upsert_memo([(id, json("settled"))].into()));
+        }
         Op::CancelTimer { late } => {
             let timer = ctx.start_timer(1000);
             wait(late).await;

@@ -86,6 +86,7 @@ struct Inbox {
     nexus: BTreeMap<NexusSeq, Resolution>,
     signals: BTreeMap<String, VecDeque<SignalReceived>>,
     cancelled: bool,
+    settled: u64,
     seeds: Vec<u64>,
 }
 
@@ -257,6 +258,13 @@ impl Ctx {
         let ctx = self.clone();
         self.until(move || ctx.inbox.borrow().cancelled.then_some(()))
     }
+    /// Told of all that the task brought.
+    pub(crate) async fn settled(&self) {
+        self.run(WorkflowRun::tell_when_settled);
+        let (ctx, before) = (self.clone(), self.inbox.borrow().settled);
+        self.until(move || (ctx.inbox.borrow().settled > before).then_some(()))
+            .await;
+    }
     pub(crate) fn seeds(&self) -> Vec<u64> {
         self.inbox.borrow().seeds.clone()
     }
@@ -427,6 +435,7 @@ impl Instance {
                 self.ctx.run(|run| run.answer_query(&query.id, answer));
             }
             Job::CancelRequested { .. } => inbox.cancelled = true,
+            Job::Settled => inbox.settled += 1,
             Job::TimerFired(seq) => drop(inbox.timers.insert(seq, ())),
             Job::ActivityResolved(seq, resolution) => drop(inbox.activities.insert(seq, resolution)),
             Job::LocalActivityResolved(seq, resolution) => drop(inbox.locals.insert(seq, resolution)),

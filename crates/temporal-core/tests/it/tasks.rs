@@ -1,8 +1,8 @@
 //! Workflow tasks: their boundaries, failures, caches and pages.
 
 use crate::builder::{HistoryBuilder, RUN_ID};
-use crate::check::{check, completion, replay, replay_task, sticky_task, tasks_of, whole_task, work};
-use crate::script::{End, Instance, Script, end};
+use crate::check::{check, completion, message, replay, replay_task, sticky_task, tasks_of, whole_task, work};
+use crate::script::{End, Instance, Script, end, failure};
 use temporal_core::protos::api::enums::v1::SuggestContinueAsNewReason;
 use temporal_core::protos::api::history::v1::history_event::Attributes;
 use temporal_core::*;
@@ -251,6 +251,79 @@ fn terminated_and_timed_out_runs_replay() {
 
 async fn end_of(ctx: crate::script::Ctx) -> End {
     end(ctx.activity("charge").await)
+}
+
+/// Code that goes on by an event may wait for what else its task brings: a signal behind it, which would come too late for a
+/// run that ends.
+#[test]
+fn told_of_all() {
+    let script = Script::new(|ctx| async move {
+        ctx.sleep(1).await;
+        ctx.settled().await;
+        ctx.signal("a").await;
+        ctx.settled().await;
+        ctx.signal("b").await;
+        End::Complete(None)
+    });
+    let mut h = HistoryBuilder::new();
+    h.full_task();
+    h.timer_started("1");
+    h.timer_fired(5);
+    h.signaled("a");
+    h.signaled("b");
+    h.full_task();
+    h.completed();
+    check(&h, &script, &[&["timer 1 1s"], &["complete"]]);
+    let tasks = tasks_of(&h.events);
+    let mut instance = Instance::new(&script, whole_task(&h.events, &tasks[1])).unwrap();
+    let _ = work(&mut instance).unwrap();
+    assert_eq!(
+        instance.jobs,
+        [
+            "Initialize",
+            "Run",
+            "TimerFired",
+            "Signal",
+            "Signal",
+            "Settled",
+            "Settled"
+        ]
+    );
+}
+
+/// Where the code was told of all, the server must not send the events of a forgotten task again with others behind them.
+#[test]
+fn told_of_all_in_a_task_that_is_forgotten() {
+    let script = Script::new(|ctx| async move {
+        ctx.signal("a").await;
+        ctx.settled().await;
+        ctx.signal("b").await;
+        End::Complete(None)
+    })
+    .update(|ctx, update| async move {
+        ctx.run(|run| run.reject_update(&update.protocol_instance_id, failure("bad")));
+    });
+    let mut h = HistoryBuilder::new();
+    h.full_task();
+    let tasks = tasks_of(&h.events);
+    let mut instance = Instance::new(&script, whole_task(&h.events, &tasks[0])).unwrap();
+    let _ = work(&mut instance).unwrap();
+    h.signaled("a");
+    let mut speculative = h.clone();
+    speculative.open_task();
+    let mut task = sticky_task(&speculative.events, &tasks_of(&speculative.events)[1]);
+    task.messages = vec![message("bad", 6)];
+    instance.handle_task(task).unwrap();
+    assert!(completion(work(&mut instance).unwrap()).commands.is_empty());
+    h.signaled("b");
+    h.full_task();
+    h.completed();
+    let forgotten = sticky_task(&h.events, &tasks_of(&h.events)[1]);
+    assert!(matches!(
+        instance.handle_task(forgotten),
+        Err(RunError::CacheMismatch { .. })
+    ));
+    replay(&h.events, &script).unwrap();
 }
 
 #[test]

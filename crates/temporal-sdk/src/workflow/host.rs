@@ -12,6 +12,7 @@ use crate::workflow::interceptor::Interceptor;
 use crate::workflow::misuse;
 use crate::workflow::registry::WorkflowRegistry;
 use crate::workflow::run::{Phase, Run, RunState};
+use crate::workflow::settling;
 use crate::workflow::start;
 use crate::workflow::waiting::AtHand;
 use std::fmt::{self, Write as _};
@@ -466,6 +467,7 @@ fn apply(run: &Run, job: Job) -> Result<(), Error> {
             }
             run.nexus_starts.resolve(seq.0, result);
         }
+        Job::Settled => settling::settled(run),
         Job::NexusResolved(seq, resolution) => run.nexus_operations.resolve(seq.0, resolution),
         Job::RandomSeedUpdated(seed) => run.random.reseed(seed),
     }
@@ -477,7 +479,7 @@ fn warn_of_late_signals(run: &Run) {
     if !late.is_empty() {
         tracing::warn!(
             signals = late.into_iter().collect::<Vec<_>>().join(", "),
-            "{} ended while signals of the same workflow task were still to be applied, which are lost to its code: before it returns, let it wait for what else may come, as with ctx.wait_condition",
+            "{} ended while signals of the same workflow task were still to be applied, which are lost to its code: before it returns, await ctx.messages_delivered(), and take what came",
             run.described()
         );
     }

@@ -91,6 +91,7 @@ mod run;
 mod scope;
 mod select;
 mod seq_map;
+mod settling;
 mod side_effect;
 mod spawn;
 mod stack_trace;

@@ -11,6 +11,7 @@ use crate::workflow::misuse;
 use crate::workflow::operation::{OperationId, Table};
 use crate::workflow::random::Stream;
 use crate::workflow::scope::Scope;
+use crate::workflow::sync::Notify;
 use crate::workflow::waiting::Waits;
 use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
@@ -36,6 +37,8 @@ pub(crate) struct RunState {
     pub(crate) root: Scope,
     pub(crate) handlers: Handlers,
     pub(crate) details: RefCell<String>,
+    /// Who waits for what else the task brings.
+    pub(crate) settling: RefCell<Option<Notify>>,
     pub(crate) timers: Table<Result<(), CancelledError>>,
     pub(crate) activities: Table<Resolution>,
     pub(crate) local_activities: Table<Resolution>,
@@ -99,6 +102,7 @@ impl RunState {
             root: Scope::detached(),
             handlers: Handlers::default(),
             details: RefCell::default(),
+            settling: RefCell::default(),
             timers: Table::default(),
             activities: Table::default(),
             local_activities: Table::default(),

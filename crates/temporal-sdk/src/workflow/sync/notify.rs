@@ -63,10 +63,15 @@ impl Notify {
     /// Waits for a notification. Waiting begins when the future is first polled.
     #[track_caller]
     pub fn notified(&self) -> Notified {
+        self.notified_of(Waiting::new("a notification"))
+    }
+
+    /// The same, by another name.
+    pub(crate) fn notified_of(&self, waiting: Waiting) -> Notified {
         Notified {
             notify: self.clone(),
             place: None,
-            waiting: Waiting::new("a notification"),
+            waiting,
         }
     }
 }

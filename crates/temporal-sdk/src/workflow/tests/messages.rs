@@ -219,3 +219,45 @@ fn signals_that_a_run_ends_without_are_warned_of_once() {
     );
     assert!(lost[0].contains("signals=\"line\""), "{lost:?}");
 }
+
+/// Ends with the first signal, and takes what came with it.
+#[derive(Default)]
+struct Draining {
+    done: Cell<bool>,
+    lines: RefCell<Vec<String>>,
+}
+
+#[workflow]
+impl Draining {
+    #[run]
+    async fn run(&self, ctx: &Context) -> workflow::Result<()> {
+        ctx.wait_condition(|| self.done.get()).await?;
+        ctx.messages_delivered().await;
+        Err(ctx.continue_as_new(self.lines.take()))
+    }
+
+    #[signal]
+    fn finish(&self) {
+        self.done.set(true);
+    }
+
+    #[signal]
+    fn line(&self, line: String) {
+        self.lines.borrow_mut().push(line);
+    }
+}
+
+#[test]
+fn a_run_that_waits_for_what_its_task_brings_loses_nothing() {
+    let mut server = Server::start::<Draining>(vec![]);
+    server.task();
+    server.signal("line", &"first".to_owned());
+    server.signal("finish", &());
+    server.signal("line", &"second".to_owned());
+    server.signal("line", &"third".to_owned());
+    assert_eq!(
+        server.task().summary(),
+        ["continue as new [\"first\",\"second\",\"third\"]"]
+    );
+    server.replay().unwrap();
+}
