@@ -12,7 +12,7 @@ use std::time::Duration;
 use temporal_integration_tests::history::{Attributes, Event, EventType};
 use temporal_protos::api::common::v1::WorkflowExecution;
 use temporal_protos::api::enums::v1::{TimeoutType, WorkflowTaskFailedCause};
-use temporal_protos::api::workflowservice::v1::ResetStickyTaskQueueRequest;
+use temporal_protos::api::workflowservice::v1::{ResetStickyTaskQueueRequest, ResetWorkflowExecutionRequest};
 use temporal_sdk::client::{
     Client, UpdateWaitStage, UpdateWithStartError, WorkflowHandle, WorkflowHistory, WorkflowOptions,
 };
@@ -143,7 +143,56 @@ impl Seed<'_> {
         let (result, seen) = seen;
         let mut counts = self.check(&id, &first, &mut random, &result, &seen).await?;
         counts.completed += u64::from(result.is_some());
+        if random.once_in(8) {
+            counts.add(&self.again(&handle, &first, &mut random, &doing).await?);
+        }
         Ok(counts)
+    }
+
+    /// Resets its first run to one of its tasks, lets it go on to its end from there, and checks what came of it.
+    async fn again(
+        &self,
+        handle: &WorkflowHandle<Program>,
+        run_id: &str,
+        random: &mut Random,
+        doing: &Doing,
+    ) -> anyhow::Result<Counts> {
+        let id = handle.id();
+        let history = self.client.workflow_handle::<Program>(id).with_run_id(run_id);
+        let events = history.fetch_history().await?.events;
+        let completed = events
+            .iter()
+            .filter(|event| event.event_type() == EventType::WorkflowTaskCompleted);
+        let points: Vec<i64> = completed.map(|event| event.event_id).collect();
+        let point = points[usize::try_from(random.below(points.len() as u64))?];
+        let request = ResetWorkflowExecutionRequest {
+            namespace: self.client.namespace().to_owned(),
+            workflow_execution: Some(WorkflowExecution {
+                workflow_id: id.to_owned(),
+                run_id: run_id.to_owned(),
+            }),
+            reason: "again".to_owned(),
+            workflow_task_finish_event_id: point,
+            request_id: format!("{id}-{point}"),
+            ..ResetWorkflowExecutionRequest::default()
+        };
+        let run_id = match self.client.call(request).await {
+            Ok(reset) => reset.run_id,
+            // The task was written when it completed, as one with an update and nothing else is: no run begins within it.
+            Err(error) if error.to_string().contains("must be at the boundary") => return Ok(Counts::default()),
+            Err(error) => return Err(error).with_context(|| format!("reset of {id} to event {point}")),
+        };
+        let handle = self.client.workflow_handle::<Program>(id).with_run_id(&run_id);
+        let lives = tokio::time::timeout(DEADLINE, self.live(&handle, Vec::new(), doing)).await;
+        let (result, seen) = match lives {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(error)) => return self.fails(id, "", error).await,
+            Err(_) => {
+                let error = anyhow!("reset to event {point}, it does not end; {}", doing.get());
+                return self.fails(id, "", error).await;
+            }
+        };
+        self.check(id, &run_id, random, &result, &seen).await
     }
 
     async fn begin(&self, id: &str, start: Start, beginning: Beginning) -> anyhow::Result<WorkflowHandle<Program>> {
@@ -341,6 +390,8 @@ fn good(event: &Event, patient: bool) -> anyhow::Result<()> {
                 WorkflowTaskFailedCause::UnhandledCommand,
                 // A child is ended with its parent.
                 WorkflowTaskFailedCause::ForceCloseCommand,
+                // Where a run was reset.
+                WorkflowTaskFailedCause::ResetWorkflow,
             ];
             ensure!(
                 usual.contains(&failed.cause()),

@@ -33,6 +33,7 @@ mod ordering;
 mod patches;
 mod reach;
 mod replay;
+mod resets;
 mod rows_activities;
 mod rows_clients;
 mod rows_workflows;

@@ -8,6 +8,7 @@ use temporal_protos::api::enums::v1::{
 };
 use temporal_protos::api::failure::v1::{Failure, ResetWorkflowFailureInfo, failure::FailureInfo};
 use temporal_protos::api::history::v1 as h;
+use temporal_protos::api::update::v1::Request;
 use temporal_protos::api::workflow::v1::post_reset_operation::Variant as PostReset;
 use temporal_protos::api::workflowservice::v1 as wf;
 use uuid::Uuid;
@@ -67,6 +68,7 @@ impl Engine {
         }
         let last = check_point(run, request.workflow_task_finish_event_id)?;
         let reapply = reapply(&request);
+        let admitted = admitted(run.history.events(1, last));
         let new_run_id = self.shared.random.uuid4();
         let key = self.copy_run(base, last, new_run_id)?;
         if let Some(current) = current {
@@ -86,6 +88,9 @@ impl Engine {
             .unwrap_or_default();
         self.turn(key, |turn| {
             turn.begin_after_reset(&base_run_id, &request.reason);
+            for update in admitted {
+                turn.admit_again(update);
+            }
             turn.reapply(later, reapply);
             let event_type = EventType::WorkflowExecutionStarted as i32;
             turn.record(Record::RequestId {
@@ -180,6 +185,22 @@ fn check_point(run: &Run, finish: i64) -> Result<i64, Status> {
     }
 }
 
+/// Updates that were admitted by an event and neither accepted in these events nor finished.
+fn admitted(events: impl Iterator<Item = h::HistoryEvent>) -> Vec<Request> {
+    let mut admitted: Vec<Request> = Vec::new();
+    for event in events {
+        match event.attributes {
+            Some(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(it)) => admitted.extend(it.request),
+            Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it)) => {
+                let id = it.protocol_instance_id;
+                admitted.retain(|request| request.meta.as_ref().is_none_or(|meta| meta.update_id != id));
+            }
+            _ => {}
+        }
+    }
+    admitted
+}
+
 fn reapply(request: &wf::ResetWorkflowExecutionRequest) -> Reapply {
     let excluded = |kind: ResetReapplyExcludeType| request.reset_reapply_exclude_types.contains(&(kind as i32));
     let old = ResetReapplyType::try_from(request.reset_reapply_type).unwrap_or(ResetReapplyType::Unspecified);
@@ -257,7 +278,10 @@ impl Turn<'_> {
                     self.event_with(Attributes::WorkflowExecutionSignaledEventAttributes(it), extras);
                 }
                 Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it)) if what.updates => {
-                    self.readmit_update(it.accepted_request.unwrap_or_default());
+                    // What has no request here has an admitted event.
+                    if let Some(request) = it.accepted_request {
+                        self.readmit_update(request);
+                    }
                 }
                 Some(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(it)) if what.updates => {
                     self.readmit_update(it.request.unwrap_or_default());
@@ -276,7 +300,7 @@ impl Turn<'_> {
         }
     }
 
-    fn readmit_update(&mut self, request: temporal_protos::api::update::v1::Request) {
+    fn readmit_update(&mut self, request: Request) {
         self.event(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(
             h::WorkflowExecutionUpdateAdmittedEventAttributes {
                 request: Some(request.clone()),

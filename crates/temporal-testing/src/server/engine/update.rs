@@ -722,7 +722,7 @@ impl Turn<'_> {
         BTreeMap::new()
     }
 
-    /// An update is let in again after a reset, with nobody waiting.
+    /// An update is let in again after a reset, with nobody waiting. The history has an admitted event of it.
     pub(super) fn admit_again(&mut self, request: up::Request) {
         let id = request
             .meta

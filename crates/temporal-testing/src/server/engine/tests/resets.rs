@@ -108,6 +108,40 @@ fn an_activity_pending_at_the_reset_begins_anew() {
     );
 }
 
+#[test]
+fn an_update_from_behind_the_reset_comes_by_an_event_and_no_message() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    let call = t.send(
+        rpc::UpdateWorkflowExecution,
+        updates::update_request("wf", "u", Stage::Completed),
+    );
+    let answer = |request: &mut wf::RespondWorkflowTaskCompletedRequest| {
+        request.messages = vec![updates::accept("u"), updates::respond("u")];
+    };
+    let task = t.poll();
+    assert_eq!(task.messages.len(), 1);
+    t.complete_with(&task, vec![], answer).unwrap();
+    assert!(t.take(rpc::UpdateWorkflowExecution, call).unwrap().is_ok());
+    // Twice: the second time it is admitted already.
+    for finish in [4, 8] {
+        reset(&mut t, "wf", finish).unwrap();
+        let task = t.poll();
+        assert!(task.messages.is_empty(), "{:?}", task.messages);
+        t.complete_with(&task, vec![], answer).unwrap();
+    }
+    assert_eq!(
+        t.history("wf"),
+        "1:WorkflowExecutionStarted 2:WftScheduled 3:WftStarted 4:WftFailed 5:WorkflowExecutionUpdateAdmitted \
+         6:WftScheduled 7:WftStarted 8:WftFailed 9:WftScheduled 10:WftStarted 11:WftCompleted \
+         12:WorkflowExecutionUpdateAccepted 13:WorkflowExecutionUpdateCompleted"
+    );
+    let Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted) = t.attributes("wf", 12) else {
+        panic!()
+    };
+    assert_eq!(accepted.accepted_request, None);
+}
+
 fn update_with_start(t: &mut Harness, conflict: WorkflowIdConflictPolicy) -> CallId {
     let start = wf::StartWorkflowExecutionRequest {
         namespace: "default".to_owned(),
