@@ -134,7 +134,9 @@ impl Engine {
     /// Starts a child that a parent's command asked for.
     pub(super) fn start_child(&mut self, parent: RunKey, initiated_id: i64) {
         let found = self.turn(parent, |turn| {
-            let pending = turn.is_open() && turn.children.contains_key(&initiated_id);
+            // After a reset it may be known already how its start went.
+            let child = turn.children.get(&initiated_id).filter(|_| turn.is_open());
+            let pending = child.is_some_and(|child| child.run_id.is_none());
             pending.then(|| turn.initiated_child(initiated_id)).flatten()
         });
         let Some((initiated, extras)) = found.flatten() else {

@@ -295,9 +295,43 @@ impl Turn<'_> {
                     let attributes = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it);
                     self.event_with(attributes, extras);
                 }
-                _ => {}
+                Some(attributes) => self.reapply_to_child(attributes),
+                None => {}
             }
         }
+    }
+
+    /// What became of a child that the new run has, too.
+    fn reapply_to_child(&mut self, mut attributes: Attributes) {
+        use Attributes::*;
+        let (initiated_event_id, started) = match &mut attributes {
+            StartChildWorkflowExecutionFailedEventAttributes(it) => (it.initiated_event_id, None),
+            ChildWorkflowExecutionStartedEventAttributes(it) => (it.initiated_event_id, None),
+            ChildWorkflowExecutionCompletedEventAttributes(it) => {
+                (it.initiated_event_id, Some(&mut it.started_event_id))
+            }
+            ChildWorkflowExecutionFailedEventAttributes(it) => (it.initiated_event_id, Some(&mut it.started_event_id)),
+            ChildWorkflowExecutionCanceledEventAttributes(it) => {
+                (it.initiated_event_id, Some(&mut it.started_event_id))
+            }
+            ChildWorkflowExecutionTimedOutEventAttributes(it) => {
+                (it.initiated_event_id, Some(&mut it.started_event_id))
+            }
+            ChildWorkflowExecutionTerminatedEventAttributes(it) => {
+                (it.initiated_event_id, Some(&mut it.started_event_id))
+            }
+            _ => return,
+        };
+        let Some(child) = self.children.get(&initiated_event_id) else {
+            return;
+        };
+        match started {
+            // Its start was an event of another number, perhaps.
+            Some(started_event_id) => *started_event_id = child.started_id,
+            None if child.run_id.is_some() => return,
+            None => {}
+        }
+        self.event(attributes);
     }
 
     fn readmit_update(&mut self, request: Request) {

@@ -702,7 +702,13 @@ impl Turn<'_> {
         let detail = "temporal.api.errordetails.v1.WorkflowNotReadyFailure";
         let status = Status::new(Code::FailedPrecondition, text).with_detail(detail, &WorkflowNotReadyFailure {});
         for id in self.updates_at(|stage| stage != Stage::Accepted) {
+            let recorded = self.run.live.updates.get(&id).filter(|update| update.in_history);
+            let again = recorded.map(|update| update.request.clone());
             self.abort_update(&id, &status);
+            // The next workflow task has its event, too.
+            if let Some(request) = again {
+                self.admit_again(request);
+            }
         }
     }
 
@@ -713,7 +719,13 @@ impl Turn<'_> {
         }
         if continues {
             self.updates_not_sent();
-            return std::mem::take(&mut self.run.live.updates);
+            let mut updates = std::mem::take(&mut self.run.live.updates);
+            // The successor's history has no event of them, and nobody asks again where nobody waits.
+            updates.retain(|_, update| !update.in_history || !update.waiters.is_empty());
+            for update in updates.values_mut() {
+                update.in_history = false;
+            }
+            return updates;
         }
         let status = Status::not_found("workflow update was aborted by closing workflow");
         for id in self.updates_at(|_| true) {
