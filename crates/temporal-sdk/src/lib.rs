@@ -85,6 +85,10 @@ mod guide {
     struct Cancellation;
     #[doc = include_str!("../../../docs/guide/determinism.md")]
     struct Determinism;
+    #[doc = include_str!("../../../docs/guide/interceptors.md")]
+    struct Interceptors;
+    #[doc = include_str!("../../../docs/guide/nexus.md")]
+    struct Nexus;
     #[doc = include_str!("../../../docs/guide/testing.md")]
     struct Testing;
     #[doc = include_str!("../../../docs/guide/versioning.md")]

@@ -30,6 +30,16 @@ use temporal_client::protos::api::common::v1::Payload;
 ///             result
 ///         })
 ///     }
+///
+///     fn info(&self, info: activity::Info) -> activity::Info {
+///         tracing::debug!(attempt = info.attempt, "what the activity will see");
+///         info
+///     }
+///
+///     fn heartbeat(&self, info: &activity::Info, details: Vec<Payload>) -> Option<Vec<Payload>> {
+///         tracing::debug!(activity_type = info.activity_type, "alive");
+///         Some(details)
+///     }
 /// }
 /// ```
 pub trait Interceptor: Send + Sync + 'static {

@@ -1,5 +1,6 @@
-use temporal_sdk::workflow::ActivityOptions;
+use temporal_sdk::workflow::{ActivityOptions, LocalActivityOptions};
 
 fn main() {
     let _ = ActivityOptions::default();
+    let _ = LocalActivityOptions::default();
 }
