@@ -215,7 +215,7 @@ pub(crate) async fn summarised(ctx: &workflow::Context) -> workflow::Result<()> 
 }
 
 #[workflow]
-async fn summarised_locally(ctx: &workflow::Context) -> workflow::Result<()> {
+pub(crate) async fn summarised_locally(ctx: &workflow::Context) -> workflow::Result<()> {
     let options = quick_local().summary("a local activity");
     ctx.execute_local_activity(after, 1_u64, options).await?;
     Ok(())
@@ -227,7 +227,7 @@ fn p11_summary_of_a_local_activity() {
     run(async |env| {
         env.serve(env.worker().workflow::<summarised_locally>().activity(after), async {
             env.client()
-                .execute_workflow(summarised_locally, (), env.unrecorded_options("local"))
+                .execute_workflow(summarised_locally, (), env.options("local"))
                 .await?;
             let events = env.events(&env.unrecorded_id("local")).await?;
             let marker = events

@@ -22,7 +22,7 @@ const KEYWORD: SearchAttributeKey<String> = SearchAttributeKey::keyword("SuiteKe
 
 /// Fails at first, and tells then what it was started with.
 #[workflow]
-async fn tells(ctx: &Context) -> workflow::Result<Vec<String>> {
+pub(crate) async fn tells(ctx: &Context) -> workflow::Result<Vec<String>> {
     let info = ctx.info();
     if info.attempt == 1 {
         return Err(ApplicationError::new("once more").into());
@@ -45,7 +45,7 @@ fn child_id(ctx: &Context) -> String {
 
 /// Starts a child with every option, and another one of the same id.
 #[workflow]
-async fn asks(ctx: &Context) -> workflow::Result<Vec<String>> {
+pub(crate) async fn asks(ctx: &Context) -> workflow::Result<Vec<String>> {
     let options = ChildWorkflowOptions::new(child_id(ctx))
         .memo(Memo::new().with("note", "a child"))
         .search_attributes(SearchAttributes::new().with(&KEYWORD, "red".to_owned()))
@@ -68,7 +68,7 @@ async fn asks(ctx: &Context) -> workflow::Result<Vec<String>> {
 fn s77_s99_p16_p17_p18_options_of_a_child() {
     run(async |env| {
         env.serve(env.worker().workflow::<tells>().workflow::<asks>(), async {
-            let options = env.unrecorded_options("asks");
+            let options = env.options("asks");
             let told = env.client().execute_workflow(asks, (), options).await?;
             assert_eq!(told[..7], ["2", "a child", "red", "600", "300", "7", "true"]);
             assert!(told[7].contains("AlreadyStarted"), "{}", told[7]);
@@ -83,12 +83,12 @@ fn s77_s99_p16_p17_p18_options_of_a_child() {
 
 /// Runs on a schedule, and tells its parent what it has counted.
 #[workflow]
-async fn counts(ctx: &Context) -> workflow::Result<u32> {
+pub(crate) async fn adds_to_the_last(ctx: &Context) -> workflow::Result<u32> {
     let count = ctx.last_result::<u32>()?.unwrap_or(0) + 1;
     if count == 2 {
         let parent = ctx.info().parent.clone().map(|parent| parent.workflow_id);
-        let parent = ctx.external_workflow::<Waits>(parent.unwrap_or_default());
-        parent.signal(Waits::counted, count).await?;
+        let parent = ctx.external_workflow::<WaitsForCounts>(parent.unwrap_or_default());
+        parent.signal(WaitsForCounts::counted, count).await?;
         ctx.wait_condition(|| false).await?;
     }
     Ok(count)
@@ -96,12 +96,12 @@ async fn counts(ctx: &Context) -> workflow::Result<u32> {
 
 /// Starts a child that it leaves behind, and waits until that has counted, if it counts.
 #[derive(Default)]
-struct Waits {
+pub(crate) struct WaitsForCounts {
     counted: Cell<u32>,
 }
 
 #[workflow]
-impl Waits {
+impl WaitsForCounts {
     #[run]
     async fn run(&self, ctx: &Context, cron: bool) -> workflow::Result<u32> {
         let options = ChildWorkflowOptions::new(child_id(ctx));
@@ -109,7 +109,7 @@ impl Waits {
             let options = options
                 .cron_schedule("@every 1s")
                 .parent_close_policy(ParentClosePolicy::Terminate);
-            ctx.start_child_workflow(counts, (), options).await?.detach();
+            ctx.start_child_workflow(adds_to_the_last, (), options).await?.detach();
             ctx.wait_condition(|| self.counted.get() > 0).await?;
         } else {
             let options = options.parent_close_policy(ParentClosePolicy::RequestCancel);
@@ -130,8 +130,8 @@ fn s79_s93_p34_children_when_their_parent_ends() {
     run(async |env| {
         let worker = env
             .worker()
-            .workflow::<counts>()
-            .workflow::<Waits>()
+            .workflow::<adds_to_the_last>()
+            .workflow::<WaitsForCounts>()
             .workflow::<Lingers>();
         env.serve(worker, async {
             let client = env.client();
@@ -142,7 +142,7 @@ fn s79_s93_p34_children_when_their_parent_ends() {
             for (cron, counted, status) in cases {
                 let suffix = format!("cron-{cron}");
                 let result = client
-                    .execute_workflow(Waits::run, cron, env.unrecorded_options(&suffix))
+                    .execute_workflow(WaitsForCounts::run, cron, env.options(&suffix))
                     .await?;
                 assert_eq!(result, counted, "{suffix}");
                 let child = client.workflow_handle::<Lingers>(env.unrecorded_id(&format!("{suffix}-child")));
@@ -163,7 +163,7 @@ fn s79_s93_p34_children_when_their_parent_ends() {
 
 /// Ends, once it is cancelled, when it is released.
 #[derive(Default)]
-struct Lingers {
+pub(crate) struct Lingers {
     released: Cell<bool>,
 }
 
@@ -184,7 +184,7 @@ impl Lingers {
 
 /// Cancels a child, and waits for its end as the type says.
 #[workflow]
-async fn cancels_a_child(ctx: &Context, kind: String) -> workflow::Result<bool> {
+pub(crate) async fn cancels_a_child(ctx: &Context, kind: String) -> workflow::Result<bool> {
     let types = [
         ("TryCancel", CancellationType::TryCancel),
         ("Abandon", CancellationType::Abandon),
@@ -217,7 +217,7 @@ fn s79_s93_cancellation_types_of_children() {
                 ("Completed", [1, 1, 1]),
             ];
             for (kind, expected) in cases {
-                let options = env.unrecorded_options(kind);
+                let options = env.options(kind);
                 assert!(client.execute_workflow(cancels_a_child, kind, options).await?, "{kind}");
                 let events = env.events(&env.unrecorded_id(kind)).await?;
                 let found = [
@@ -262,7 +262,7 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned + Default + 'static> Coll
 
 /// Has a child of each type.
 #[workflow]
-async fn has_generic_children(ctx: &Context) -> workflow::Result<(Vec<u64>, Vec<String>)> {
+pub(crate) async fn has_generic_children(ctx: &Context) -> workflow::Result<(Vec<u64>, Vec<String>)> {
     let numbers = Collects::<u64>::run.with_name("CollectsNumbers");
     let numbers = ctx
         .start_child_workflow(numbers, 1_usize, ChildWorkflowOptions::default())
@@ -296,7 +296,7 @@ fn s76_generic_workflows() {
             assert_eq!(handle.result().await?, [1, 2]);
             assert_eq!(handle.describe().await?.workflow_type(), "CollectsNumbers");
             let both = client
-                .execute_workflow(has_generic_children, (), env.unrecorded_options("children"))
+                .execute_workflow(has_generic_children, (), env.options("children"))
                 .await?;
             assert_eq!(both, (vec![7], vec!["seven".to_owned()]));
             Ok(())

@@ -25,7 +25,7 @@ trait Payments {
 }
 
 #[workflow]
-async fn charges(ctx: &workflow::Context, endpoint: String) -> workflow::Result<Vec<String>> {
+pub(crate) async fn charges(ctx: &workflow::Context, endpoint: String) -> workflow::Result<Vec<String>> {
     let options = || NexusOperationOptions::new(&endpoint).schedule_to_close_timeout(MINUTE);
     let typed = ctx
         .execute_nexus_operation(Payments::charge, 1700_u64, options())
@@ -110,7 +110,7 @@ fn p78_nexus_endpoints_for_tests() {
         let refused = tests.create_nexus_endpoint("no_name", &queue).await.unwrap_err();
         assert!(refused.message().contains("must match the regex"), "{refused}");
         env.serve(env.worker().workflow::<charges>(), async {
-            let options = env.unrecorded_options("charges");
+            let options = env.options("charges");
             let handle = env.client().start_workflow(charges, endpoint.as_str(), options).await?;
             let (told, served) = tokio::join!(handle.result(), serve(&env, &queue, 3));
             served?;
@@ -128,7 +128,7 @@ fn p24_nexus_operations_are_typed_by_a_service_trait() {
         let queue = format!("{}-nexus", env.task_queue());
         let endpoint = env.nexus_endpoint(&queue).await?;
         env.serve(env.worker().workflow::<charges>(), async {
-            let options = env.unrecorded_options("charges");
+            let options = env.options("charges");
             let handle = env.client().start_workflow(charges, endpoint.as_str(), options).await?;
             let (told, served) = tokio::join!(handle.result(), serve(&env, &queue, 3));
             served?;

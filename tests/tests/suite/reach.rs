@@ -24,7 +24,7 @@ async fn cancelled_after(env: &Env, suffix: &str, event: EventType) -> anyhow::R
 
 /// Waits, at most for an hour, for what never comes.
 #[workflow]
-async fn limited(ctx: &Context) -> workflow::Result<()> {
+pub(crate) async fn limited(ctx: &Context) -> workflow::Result<()> {
     match ctx.timeout(MINUTE * 60, Notify::new().notified()).await {
         Err(error @ WaitError::Cancelled(_)) => Err(error.into()),
         other => panic!("{other:?}"),
@@ -33,7 +33,7 @@ async fn limited(ctx: &Context) -> workflow::Result<()> {
 
 /// Its signal handler passes on what its wait fails with, and it has something to clean up.
 #[derive(Default)]
-struct CleansUp;
+pub(crate) struct CleansUp;
 
 #[activity]
 async fn clean_up() -> activity::Result<()> {
@@ -57,7 +57,7 @@ impl CleansUp {
 
 /// Sleeps in a scope in a scope that nobody keeps.
 #[workflow]
-async fn nested(ctx: &Context) -> workflow::Result<()> {
+pub(crate) async fn nested(ctx: &Context) -> workflow::Result<()> {
     let inner = {
         let (middle, _) = ctx.child();
         middle.child().0
@@ -77,18 +77,12 @@ fn s91_s94_s95_what_a_cancelled_workflow_tells() {
             .activity(clean_up);
         env.serve(worker, async {
             let client = env.client();
-            client
-                .start_workflow(limited, (), env.unrecorded_options("limited"))
-                .await?;
+            client.start_workflow(limited, (), env.options("limited")).await?;
             let timer = [TimerStarted, WorkflowExecutionCancelRequested, TimerCanceled];
             assert_eq!(cancelled_after(&env, "limited", TimerStarted).await?, timer);
-            client
-                .start_workflow(nested, (), env.unrecorded_options("nested"))
-                .await?;
+            client.start_workflow(nested, (), env.options("nested")).await?;
             assert_eq!(cancelled_after(&env, "nested", TimerStarted).await?, timer);
-            let handle = client
-                .start_workflow(CleansUp::run, (), env.unrecorded_options("cleans"))
-                .await?;
+            let handle = client.start_workflow(CleansUp::run, (), env.options("cleans")).await?;
             handle.signal(CleansUp::work, ()).await?;
             let mut expected = vec![WorkflowExecutionSignaled];
             expected.extend(timer);
@@ -119,7 +113,7 @@ async fn fails_when_cancelled(ctx: &activity::Context) -> activity::Result<()> {
 
 /// Cancels a local activity that would be tried again in an hour.
 #[workflow]
-async fn cancels_locally(ctx: &Context) -> workflow::Result<bool> {
+pub(crate) async fn cancels_locally(ctx: &Context) -> workflow::Result<bool> {
     let options = quick_local()
         .with_schedule_to_close_timeout(MINUTE * 600)
         .retry_policy(RetryPolicy::new().initial_interval(MINUTE * 60))
@@ -142,7 +136,7 @@ fn s72_s92_a_cancelled_local_activity_is_not_tried_again() {
         env.serve(worker, async {
             let seen = env
                 .client()
-                .execute_workflow(cancels_locally, (), env.unrecorded_options("local"))
+                .execute_workflow(cancels_locally, (), env.options("local"))
                 .await?;
             assert!(seen);
             let events = essential(&env.events(&env.unrecorded_id("local")).await?);
@@ -183,7 +177,7 @@ async fn was_told() -> activity::Result<()> {
 
 /// Cancels a local activity of this type, which then hears of it, unless it is abandoned.
 #[workflow]
-async fn cancels_locally_as(ctx: &Context, kind: String) -> workflow::Result<bool> {
+pub(crate) async fn cancels_locally_as(ctx: &Context, kind: String) -> workflow::Result<bool> {
     let types = [
         ("TryCancel", CancellationType::TryCancel),
         ("Abandon", CancellationType::Abandon),
@@ -214,7 +208,7 @@ fn s72_s92_cancellation_types_of_local_activities() {
             .activity(was_told);
         env.serve(worker, async {
             for (kind, markers) in [("TryCancel", 3), ("Abandon", 2), ("Requested", 3), ("Completed", 3)] {
-                let options = env.unrecorded_options(kind);
+                let options = env.options(kind);
                 let cancelled = env.client().execute_workflow(cancels_locally_as, kind, options).await?;
                 assert!(cancelled, "{kind}");
                 let events = essential(&env.events(&env.unrecorded_id(kind)).await?);
@@ -229,13 +223,13 @@ fn s72_s92_cancellation_types_of_local_activities() {
 
 /// Runs until it is cancelled.
 #[workflow]
-async fn endless(ctx: &Context) -> workflow::Result<()> {
+pub(crate) async fn endless(ctx: &Context) -> workflow::Result<()> {
     Ok(ctx.wait_condition(|| false).await?)
 }
 
 /// Cancels a child that has started before anybody looked.
 #[derive(Default)]
-struct CancelsUnseen {
+pub(crate) struct CancelsUnseen {
     go: Cell<bool>,
 }
 
@@ -266,7 +260,7 @@ fn s93_s96_a_child_that_started_unseen_is_cancelled() {
             let id = env.unrecorded_id("unseen");
             let handle = env
                 .client()
-                .start_workflow(CancelsUnseen::run, (), env.unrecorded_options("unseen"))
+                .start_workflow(CancelsUnseen::run, (), env.options("unseen"))
                 .await?;
             env.wait_for_event(&id, |event| event.event_type() == ChildWorkflowExecutionStarted)
                 .await?;

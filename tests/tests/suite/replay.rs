@@ -77,9 +77,10 @@ fn s168_s169_a_history_replays_with_its_own_code_only() {
 /// Every workflow of the suite whose histories are kept.
 fn suite() -> ReplayerBuilder {
     use crate::{
-        activities, author, beyond, cancellation, cancellation_table, children, client, continue_as_new,
-        cross_language, data, dynamic, failing, hello, local_activities, logging, messages, ordering, rows_activities,
-        rows_clients, rows_workflows, timers_conditions, trouble, worker_lifecycle,
+        activities, author, beyond, cancellation, cancellation_table, child_options, children, client, continue_as_new,
+        cross_language, data, dynamic, failing, hello, local_activities, logging, messages, nexus_caller, ordering,
+        reach, resets, rows_activities, rows_clients, rows_workflows, timers_conditions, told, trouble,
+        worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -196,6 +197,32 @@ fn suite() -> ReplayerBuilder {
         .workflow::<rows_workflows::fails_secretly_p65>()
         .workflow::<rows_workflows::other_one>()
         .workflow::<rows_workflows::coordinates>()
+        .workflow::<continue_as_new::Drains>()
+        .workflow::<local_activities::outlasts_its_run>()
+        .workflow::<beyond::summarised_locally>()
+        .workflow::<child_options::tells>()
+        .workflow::<child_options::asks>()
+        .workflow::<child_options::adds_to_the_last>()
+        .workflow::<child_options::WaitsForCounts>()
+        .workflow::<child_options::Lingers>()
+        .workflow::<child_options::cancels_a_child>()
+        .workflow::<child_options::has_generic_children>()
+        .workflow::<reach::limited>()
+        .workflow::<reach::nested>()
+        .workflow::<reach::CleansUp>()
+        .workflow::<reach::cancels_locally>()
+        .workflow::<reach::cancels_locally_as>()
+        .workflow::<reach::endless>()
+        .workflow::<reach::CancelsUnseen>()
+        .workflow::<told::counts_runs>()
+        .workflow::<told::Tells>()
+        .workflow::<told::Target>()
+        .workflow::<told::steers_a_run>()
+        .workflow::<told::Looks>()
+        .workflow::<told::waits_in_its_own_ways>()
+        .workflow::<nexus_caller::charges>()
+        .workflow::<resets::Counter>()
+        .workflow::<resets::has_a_child>()
 }
 
 /// S170: every history that any version of the suite recorded replays with the code of today. `RECORD_HISTORIES=1` with the

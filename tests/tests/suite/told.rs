@@ -15,7 +15,7 @@ use temporal_sdk::{activity, workflow};
 
 /// Runs on a schedule and counts its runs, up to the third, which leaves the schedule.
 #[workflow]
-async fn counts_runs(ctx: &Context, end: Option<u32>) -> workflow::Result<u32> {
+pub(crate) async fn counts_runs(ctx: &Context, end: Option<u32>) -> workflow::Result<u32> {
     if let Some(end) = end {
         return Ok(end);
     }
@@ -31,7 +31,7 @@ async fn counts_runs(ctx: &Context, end: Option<u32>) -> workflow::Result<u32> {
 fn p34_the_last_result_of_a_cron_workflow() {
     run(async |env| {
         env.serve(env.worker().workflow::<counts_runs>(), async {
-            let options = env.unrecorded_options("cron").cron_schedule("@every 1s");
+            let options = env.options("cron").cron_schedule("@every 1s");
             let result = env.client().execute_workflow(counts_runs, None, options).await?;
             assert_eq!(result, 3);
             Ok(())
@@ -130,7 +130,7 @@ fn recorded(namespace: &str, events: &[history::Event], id: &str, run_id: &str) 
 
 /// Tells what it knows, as it is; by a new run, which begins after a while; or by a child.
 #[derive(Default)]
-struct Tells;
+pub(crate) struct Tells;
 
 #[workflow]
 impl Tells {
@@ -158,7 +158,7 @@ fn s99_all_that_a_run_knows_of_its_start() {
             let client = env.client();
             for how in ["started", "continued", "child"] {
                 let options = env
-                    .unrecorded_options(how)
+                    .options(how)
                     .execution_timeout(MINUTE * 10)
                     .run_timeout(MINUTE * 5)
                     .task_timeout(Duration::from_secs(7))
@@ -198,7 +198,7 @@ fn s99_all_that_a_run_knows_of_its_start() {
 
 /// Is signalled and cancelled by others.
 #[derive(Default)]
-struct Target {
+pub(crate) struct Target {
     notes: Cell<u32>,
 }
 
@@ -218,7 +218,7 @@ impl Target {
 
 /// Signals a run, in its namespace, and a run that there is not; then cancels the first.
 #[workflow]
-async fn steers_a_run(ctx: &Context, id: String, run_id: String) -> workflow::Result<String> {
+pub(crate) async fn steers_a_run(ctx: &Context, id: String, run_id: String) -> workflow::Result<String> {
     let target = ctx
         .external_workflow::<Target>(&id)
         .with_run_id(run_id)
@@ -239,15 +239,13 @@ fn s106_s108_s109_a_run_of_another_workflow() {
         let worker = env.worker().workflow::<Target>().workflow::<steers_a_run>();
         env.serve(worker, async {
             let client = env.client();
-            let target = client
-                .start_workflow(Target::run, (), env.unrecorded_options("target"))
-                .await?;
+            let target = client.start_workflow(Target::run, (), env.options("target")).await?;
             let input = (
                 env.unrecorded_id("target"),
                 target.run_id().unwrap_or_default().to_owned(),
             );
             let lost = client
-                .execute_workflow(steers_a_run, input, env.unrecorded_options("steers"))
+                .execute_workflow(steers_a_run, input, env.options("steers"))
                 .await?;
             assert!(lost.contains("NotFound"), "{lost}");
             assert_eq!(target.result().await?, 1);
@@ -263,7 +261,7 @@ static SETTING: AtomicU32 = AtomicU32::new(1);
 
 /// Looks at the setting whenever it is asked to.
 #[derive(Default)]
-struct Looks {
+pub(crate) struct Looks {
     asked: Cell<u32>,
 }
 
@@ -305,7 +303,7 @@ fn s99_a_mutable_side_effect() {
             let id = env.unrecorded_id("looks");
             let handle = env
                 .client()
-                .start_workflow(Looks::run, (), env.unrecorded_options("looks"))
+                .start_workflow(Looks::run, (), env.options("looks"))
                 .await?;
             for (number, setting) in [(1, 1), (2, 1), (3, 5), (4, 5)] {
                 SETTING.store(setting, Ordering::SeqCst);
@@ -330,7 +328,7 @@ fn s99_a_mutable_side_effect() {
 
 /// Waits in the ways that are no operations of the server.
 #[workflow]
-async fn waits_in_its_own_ways(ctx: &Context) -> workflow::Result<()> {
+pub(crate) async fn waits_in_its_own_ways(ctx: &Context) -> workflow::Result<()> {
     let notify = workflow::sync::Notify::new();
     let task = ctx.spawn(async move { notify.notified().await });
     let ends = async {
@@ -350,7 +348,7 @@ fn p12_the_stack_trace_has_every_wait() {
         env.serve(env.worker().workflow::<waits_in_its_own_ways>(), async {
             let handle = env
                 .client()
-                .start_workflow(waits_in_its_own_ways, (), env.unrecorded_options("ways"))
+                .start_workflow(waits_in_its_own_ways, (), env.options("ways"))
                 .await?;
             let trace = handle.query(query_named::<String>("__stack_trace"), ()).await?;
             for what in ["a task", "a cancellation", "a notification"] {
