@@ -16,7 +16,7 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 /// How long a local activity is that outlasts a workflow task of a patient program.
 const LONG: Duration = Duration::from_millis(1200);
 
-fn cancellation(number: u8) -> CancellationType {
+pub(crate) fn cancellation(number: u8) -> CancellationType {
     match number % 4 {
         0 => CancellationType::TryCancel,
         1 => CancellationType::WaitCancellationCompleted,

@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use temporal_sdk::workflow;
 use temporal_sdk::workflow::Context;
-use temporal_sdk::workflow::sync::{Mutex, Notify, Receiver, Semaphore, Sender, WaitGroup, channel, unbounded};
+use temporal_sdk::workflow::sync::{Mutex, Notify, Receiver, Semaphore, Sender, WaitGroup, Watch, channel, unbounded};
 
 /// What a program's tasks and handlers share.
 pub(crate) struct Shared {
@@ -15,6 +15,7 @@ pub(crate) struct Shared {
     notify: Notify,
     sender: Sender<u32>,
     receiver: Mutex<Receiver<u32>>,
+    watch: Watch<u32>,
 }
 
 impl Default for Shared {
@@ -26,6 +27,7 @@ impl Default for Shared {
             notify: Notify::new(),
             sender,
             receiver: Mutex::new(receiver),
+            watch: Watch::default(),
         }
     }
 }
@@ -97,6 +99,15 @@ pub(crate) async fn coordinated(ctx: &Context, program: &Rc<Program>, step: Step
         Step::Receive => {
             let received = patiently(ctx, program, async { shared.receiver.lock().await.recv().await }).await;
             program.note(32, received.flatten().unwrap_or(GAVE_UP))
+        }
+        Step::Set(value) => {
+            shared.watch.set(u32::from(value));
+            1
+        }
+        Step::Reached(value) => {
+            let reached = ctx.wait_for(&shared.watch, |now| *now >= u32::from(value));
+            let reached = patiently(ctx, program, reached).await;
+            program.note(38, reached.map_or(GAVE_UP, |reached| u32::from(reached.is_ok())))
         }
         Step::Locked(step) => {
             let Some(mut total) = patiently(ctx, program, shared.total.lock()).await else {

@@ -128,6 +128,7 @@ impl Seed<'_> {
             seed: self.seed,
             runs,
             patient: random.once_in(12),
+            settles: random.once_in(2),
             ..Start::default()
         };
         let id = format!("p-{}", self.seed);
@@ -165,6 +166,9 @@ impl Seed<'_> {
             .filter(|event| event.event_type() == EventType::WorkflowTaskCompleted);
         let points: Vec<i64> = completed.map(|event| event.event_id).collect();
         let point = points[usize::try_from(random.below(points.len() as u64))?];
+        if leaves_children(&events, point) {
+            return Ok(Counts::default());
+        }
         let request = ResetWorkflowExecutionRequest {
             namespace: self.client.namespace().to_owned(),
             workflow_execution: Some(WorkflowExecution {
@@ -409,6 +413,28 @@ fn good(event: &Event, patient: bool) -> anyhow::Result<()> {
         _ => {}
     }
     Ok(())
+}
+
+/// Whether a run ended before children that it had at this point. What became of them since then was told to nobody, so
+/// that a run reset to the point may wait for them forever.
+fn leaves_children(events: &[Event], point: i64) -> bool {
+    let mut open = BTreeSet::new();
+    for event in events {
+        let ended = match &event.attributes {
+            Some(Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(_)) if event.event_id < point => {
+                open.insert(event.event_id);
+                continue;
+            }
+            Some(Attributes::StartChildWorkflowExecutionFailedEventAttributes(child)) => child.initiated_event_id,
+            Some(Attributes::ChildWorkflowExecutionCompletedEventAttributes(child)) => child.initiated_event_id,
+            Some(Attributes::ChildWorkflowExecutionFailedEventAttributes(child)) => child.initiated_event_id,
+            Some(Attributes::ChildWorkflowExecutionCanceledEventAttributes(child)) => child.initiated_event_id,
+            Some(Attributes::ChildWorkflowExecutionTerminatedEventAttributes(child)) => child.initiated_event_id,
+            _ => continue,
+        };
+        open.remove(&ended);
+    }
+    !open.is_empty()
 }
 
 /// The run that an event leads to.

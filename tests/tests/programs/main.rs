@@ -7,6 +7,7 @@
 mod activities;
 mod coordination;
 mod driver;
+mod nexus;
 mod others;
 mod program;
 mod random;
@@ -31,11 +32,14 @@ const BATCH: u64 = 50;
 /// How many servers there are at the same time.
 const SERVERS: usize = 4;
 
+/// How many Nexus requests a server has answered at the same time.
+const NEXUS_POLLERS: usize = 4;
+
 /// The task queues and the capacities of the caches of their workers.
 const WORKERS: [(&str, &[usize]); 4] = [("none", &[0]), ("few", &[2]), ("all", &[1000]), ("two", &[1000, 3])];
 
 /// What a thousand programs leave in their histories.
-const EVENTS: [EventType; 34] = [
+const EVENTS: [EventType; 42] = [
     EventType::WorkflowExecutionCompleted,
     EventType::WorkflowExecutionFailed,
     EventType::WorkflowExecutionCanceled,
@@ -70,6 +74,14 @@ const EVENTS: [EventType; 34] = [
     EventType::RequestCancelExternalWorkflowExecutionInitiated,
     EventType::RequestCancelExternalWorkflowExecutionFailed,
     EventType::ExternalWorkflowExecutionCancelRequested,
+    EventType::NexusOperationScheduled,
+    EventType::NexusOperationStarted,
+    EventType::NexusOperationCompleted,
+    EventType::NexusOperationFailed,
+    EventType::NexusOperationCanceled,
+    EventType::NexusOperationTimedOut,
+    EventType::NexusOperationCancelRequested,
+    EventType::NexusOperationCancelRequestCompleted,
 ];
 
 fn variable(name: &str) -> Option<u64> {
@@ -91,6 +103,7 @@ async fn batch(seeds: Vec<u64>) -> anyhow::Result<Vec<anyhow::Result<Counts>>> {
         .time_skipping()
         .search_attribute(STAGE.name(), AttributeType::Keyword);
     let env = WorkflowEnvironment::start_embedded(server).await?;
+    env.create_nexus_endpoint(nexus::ENDPOINT, nexus::QUEUE).await?;
     let replayer = replayer()?;
     let mut workers = Vec::new();
     for (task_queue, caches) in WORKERS {
@@ -119,7 +132,12 @@ async fn batch(seeds: Vec<u64>) -> anyhow::Result<Vec<anyhow::Result<Counts>>> {
             seed.run().await
         }
     });
-    let results = stream::iter(programs).buffer_unordered(usize::MAX).collect().await;
+    let results = stream::iter(programs).buffer_unordered(usize::MAX).collect();
+    let served = futures_util::future::select_all((0..NEXUS_POLLERS).map(|_| Box::pin(nexus::serve(env.client()))));
+    let results = tokio::select! {
+        results = results => results,
+        (served, ..) = served => match served.context("serving Nexus operations")? {},
+    };
     futures_util::future::join_all(workers.into_iter().map(RunningWorker::shutdown))
         .await
         .into_iter()

@@ -2,6 +2,7 @@
 
 use crate::activities::{MINUTE, act, activity_options, local, local_options};
 use crate::coordination::{Shared, coordinated};
+use crate::nexus::start_nexus;
 use crate::others::others;
 use crate::step::{Handle, Local, Step};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub(crate) struct Start {
     pub(crate) runs: Vec<Step>,
     /// Whether a local activity may outlast a workflow task, which is short then.
     pub(crate) patient: bool,
+    /// Whether a run takes all that came with its last task before it ends.
+    pub(crate) settles: bool,
     pub(crate) finished: bool,
     pub(crate) bumps: u32,
     pub(crate) total: u32,
@@ -103,12 +106,14 @@ async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Resu
         | Step::Scope(..)
         | Step::Shielded(_)
         | Step::Cleanup(..) => composed(ctx, program, step).await,
-        Step::Bumps(_) | Step::BumpsOrTimer(_) | Step::Timer(_) => waiting(ctx, program, step).await,
+        Step::Bumps(_) | Step::BumpsOrTimer(_) | Step::Timer(_) | Step::Delivered => waiting(ctx, program, step).await,
         Step::Notify(_)
         | Step::Notified
         | Step::Send(_)
         | Step::Receive
         | Step::Handlers
+        | Step::Set(_)
+        | Step::Reached(_)
         | Step::Locked(_)
         | Step::Permitted(..)
         | Step::Group(_)
@@ -143,6 +148,14 @@ async fn run(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::Resu
         }
         Step::DetachedActivity(number) => {
             ctx.start_activity(act, number, activity_options(number)).detach();
+            Ok(1)
+        }
+        Step::Nexus(call) => {
+            let result = start_nexus(ctx, call).await;
+            Ok(program.note(9, counted(result)))
+        }
+        Step::DetachedNexus(call) => {
+            start_nexus(ctx, call).detach();
             Ok(1)
         }
         Step::DetachedTimer => {
@@ -213,6 +226,10 @@ async fn waiting(ctx: &Context, program: &Rc<Program>, step: Step) -> workflow::
             ctx.sleep(Duration::from_secs(seconds)).await?;
             Ok(program.note(12, 1))
         }
+        Step::Delivered => {
+            ctx.messages_delivered().await;
+            Ok(program.note(17, program.bumps.get()))
+        }
         _ => Ok(0),
     }
 }
@@ -239,6 +256,13 @@ async fn cancelled(ctx: &Context, program: &Rc<Program>, handle: Handle, step: S
             let result = start(ctx, program, step).await;
             activity.cancel();
             program.note(15, counted(activity.await));
+            result?
+        }
+        Handle::Nexus(call) => {
+            let operation = start_nexus(ctx, call);
+            let result = start(ctx, program, step).await;
+            operation.cancel();
+            program.note(16, counted(operation.await));
             result?
         }
         Handle::Child(_) => 0,
@@ -377,11 +401,15 @@ impl Program {
         if let Some(step) = runs.pop() {
             run(ctx, self, step).await?;
         }
+        if start.settles {
+            ctx.messages_delivered().await;
+        }
         if !rest.is_empty() {
             return Err(ctx.continue_as_new(Start {
                 seed: start.seed,
                 runs: rest,
                 patient: start.patient,
+                settles: start.settles,
                 finished: self.finished.get(),
                 bumps: self.bumps.get(),
                 total: self.shared.total.try_lock().map_or(7, |total| *total),

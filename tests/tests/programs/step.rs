@@ -34,6 +34,14 @@ pub(crate) enum Step {
     Attribute(u8),
     DetachedActivity(u8),
     DetachedTimer,
+    Nexus(Call),
+    DetachedNexus(Call),
+    /// Sets what is watched.
+    Set(u8),
+    /// Waits until what is watched is so much.
+    Reached(u8),
+    /// Waits until the program was told of all that came with the task.
+    Delivered,
     /// Wakes one that waits, or all.
     Notify(bool),
     Notified,
@@ -85,6 +93,22 @@ impl Local {
     }
 }
 
+/// A Nexus operation: what becomes of it, and how it is cancelled.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) does: u8,
+    pub(crate) cancellation: u8,
+}
+
+impl Call {
+    fn random(random: &mut Random) -> Self {
+        Self {
+            does: random.kind(11),
+            cancellation: random.kind(4),
+        }
+    }
+}
+
 /// A child: what it does, how it is cancelled, what becomes of it when its parent ends, and whether its id is one that
 /// others may have.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -101,7 +125,7 @@ impl Kid {
             does: random.kind(8),
             cancellation: random.kind(4),
             closing: random.kind(4),
-            namesake: random.once_in(5),
+            namesake: random.once_in(3),
         }
     }
 }
@@ -141,46 +165,57 @@ pub(crate) enum Handle {
     Activity(u8),
     Local(Local),
     Child(Kid),
+    Nexus(Call),
 }
 
 impl Handle {
     fn random(random: &mut Random) -> Self {
-        match random.below(6) {
+        match random.below(9) {
             0 => Self::Timer,
             // Of those that heartbeat.
-            1 | 2 => Self::Activity(9 + random.kind(3)),
-            3 => Self::Local(Local::random(random)),
-            _ => Self::Child(Kid::random(random)),
+            1..=3 => Self::Activity(9 + random.kind(3)),
+            4 => Self::Local(Local::random(random)),
+            5 | 6 => Self::Child(Kid::random(random)),
+            7 => Self::Nexus(Call::random(random)),
+            // Of those that take a while and can be cancelled.
+            _ => Self::Nexus(Call {
+                does: [4, 9, 10][usize::from(random.kind(3))],
+                ..Call::random(random)
+            }),
         }
     }
 }
 
 /// How many kinds of steps hold no others.
-const PLAIN: u8 = 26;
+const PLAIN: u8 = 32;
 
 impl Step {
     /// A step that holds others to this depth.
     pub(crate) fn random(random: &mut Random, depth: u32) -> Self {
-        let kinds = if depth == 0 { PLAIN } else { 48 };
+        let kinds = if depth == 0 { PLAIN } else { 55 };
         match random.kind(kinds) {
             kind if kind < PLAIN => Self::plain(random, kind),
-            26..=28 => Self::Sequence(Self::some(random, depth)),
-            29 => Self::Join(Self::some(random, depth)),
-            30 | 31 => Self::Select(Self::some(random, depth)),
-            32 => Self::Completed(Self::some(random, depth)),
-            33 => Self::Choice(random.kind(7), Self::some(random, depth)),
-            34 => Self::Spawned(Self::boxed(random, depth)),
-            35 => Self::Timeout(Self::boxed(random, depth)),
-            36 => Self::Scope(Self::boxed(random, depth), Self::boxed(random, depth)),
-            37 | 38 => Self::Cancelled(Handle::random(random), Self::boxed(random, depth)),
-            39 => Self::Shielded(Self::boxed(random, depth)),
-            40 => Self::Cleanup(Self::boxed(random, depth), Self::boxed(random, depth)),
-            41 => Self::Program(Self::boxed(random, depth)),
-            42 => Self::Tell(Other::random(random), Box::new(Self::random(random, 0))),
-            43 => Self::Locked(Self::boxed(random, depth)),
-            44 => Self::Permitted(1 + random.kind(3), Self::boxed(random, depth)),
-            45 => Self::Group(Self::some(random, depth)),
-            46 => Self::Piped(random.kind(4), random.kind(4), Self::some(random, depth)),
+            32..=34 => Self::Sequence(Self::some(random, depth)),
+            35 => Self::Join(Self::some(random, depth)),
+            36 | 37 => Self::Select(Self::some(random, depth)),
+            38 => Self::Completed(Self::some(random, depth)),
+            39 => Self::Choice(random.kind(7), Self::some(random, depth)),
+            40 => Self::Spawned(Self::boxed(random, depth)),
+            41 => Self::Timeout(Self::boxed(random, depth)),
+            42 => Self::Scope(Self::boxed(random, depth), Self::boxed(random, depth)),
+            43 | 44 => Self::Cancelled(Handle::random(random), Self::boxed(random, depth)),
+            45 => Self::Shielded(Self::boxed(random, depth)),
+            46 => Self::Cleanup(Self::boxed(random, depth), Self::boxed(random, depth)),
+            47 => Self::Program(Self::boxed(random, depth)),
+            48 => Self::Tell(Other::random(random), Box::new(Self::random(random, 0))),
+            49 => Self::Locked(Self::boxed(random, depth)),
+            50 => Self::Permitted(1 + random.kind(3), Self::boxed(random, depth)),
+            51 => Self::Group(Self::some(random, depth)),
+            52 => Self::Piped(random.kind(4), random.kind(4), Self::some(random, depth)),
+            53 => Self::Join(vec![
+                Self::Reached(1 + random.kind(4)),
+                Self::Sequence(vec![Self::random(random, depth - 1), Self::Set(4)]),
+            ]),
             _ => Self::Join(vec![
                 Self::Locked(Self::boxed(random, depth)),
                 Self::Locked(Self::boxed(random, depth)),
@@ -214,7 +249,12 @@ impl Step {
             22 => Self::Notified,
             23 => Self::Send(random.kind(9)),
             24 => Self::Receive,
-            _ => Self::Handlers,
+            25 => Self::Handlers,
+            26 | 27 => Self::Nexus(Call::random(random)),
+            28 => Self::DetachedNexus(Call::random(random)),
+            29 => Self::Set(random.kind(5)),
+            30 => Self::Reached(1 + random.kind(4)),
+            _ => Self::Delivered,
         }
     }
 
