@@ -161,14 +161,7 @@ impl Engine {
             event_id: 1,
             event_type: EventType::WorkflowExecutionStarted as i32,
         });
-        let link = Link {
-            variant: Some(link::Variant::WorkflowEvent(link::WorkflowEvent {
-                namespace: self.shared.namespaces.name(run.namespace),
-                workflow_id: run.workflow_id.to_string(),
-                run_id: run.run_id.to_string(),
-                reference: Some(reference),
-            })),
-        };
+        let link = self.shared.event_link(run, reference);
         Some(News {
             ending,
             started_at: run.start_time,

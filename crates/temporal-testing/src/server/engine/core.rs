@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use temporal_protos::api::common::v1::WorkflowExecution;
+use temporal_protos::api::common::v1::{Link, WorkflowExecution, link};
 use uuid::Uuid;
 
 use super::calls::{Answer, Call, CallId, Calls, Delivered, Waiting};
@@ -66,6 +66,18 @@ pub(super) enum Effect {
 }
 
 impl Shared {
+    /// A link to an event of a run.
+    pub(super) fn event_link(&self, run: &Run, reference: link::workflow_event::Reference) -> Link {
+        Link {
+            variant: Some(link::Variant::WorkflowEvent(link::WorkflowEvent {
+                namespace: self.namespaces.name(run.namespace),
+                workflow_id: run.workflow_id.to_string(),
+                run_id: run.run_id.to_string(),
+                reference: Some(reference),
+            })),
+        }
+    }
+
     /// The next number of anything that needs one.
     pub(super) fn number(&mut self) -> u64 {
         self.numbers += 1;

@@ -237,14 +237,8 @@ impl Turn<'_> {
             request_id: request_id.to_owned(),
             event_type: EventType::WorkflowExecutionSignaled as i32,
         };
-        Link {
-            variant: Some(link::Variant::WorkflowEvent(link::WorkflowEvent {
-                namespace: self.shared.namespaces.name(self.namespace),
-                workflow_id: self.workflow_id.to_string(),
-                run_id: self.run_id.to_string(),
-                reference: Some(link::workflow_event::Reference::RequestIdRef(reference)),
-            })),
-        }
+        let reference = link::workflow_event::Reference::RequestIdRef(reference);
+        self.shared.event_link(self.run, reference)
     }
 }
 

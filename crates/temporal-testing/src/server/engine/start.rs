@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use temporal_protos::api::common::v1::{Link, Memo, Payload, Payloads, Priority, RetryPolicy, SearchAttributes, link};
+use temporal_protos::api::common::v1::{Memo, Payload, Payloads, Priority, RetryPolicy, SearchAttributes, link};
 use temporal_protos::api::enums::v1::{
     ContinueAsNewInitiator, EventType, WorkflowExecutionStatus, WorkflowIdConflictPolicy as Conflict,
     WorkflowIdReusePolicy as Reuse,
@@ -87,14 +87,7 @@ impl Engine {
                 event_type: EventType::WorkflowExecutionStarted as i32,
             }),
         };
-        let link = Link {
-            variant: Some(link::Variant::WorkflowEvent(link::WorkflowEvent {
-                namespace: self.shared.namespaces.name(run.namespace),
-                workflow_id: run.workflow_id.to_string(),
-                run_id: run.run_id.to_string(),
-                reference: Some(reference),
-            })),
-        };
+        let link = self.shared.event_link(run, reference);
         Ok(wf::StartWorkflowExecutionResponse {
             run_id: run.run_id.to_string(),
             first_execution_run_id: run.first_run_id.clone(),

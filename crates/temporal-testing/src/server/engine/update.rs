@@ -438,7 +438,6 @@ impl Turn<'_> {
     }
 
     fn update_link(&self, id: &str) -> Link {
-        let WorkflowExecution { workflow_id, run_id } = self.run.execution();
         let request_id = self
             .run
             .live
@@ -449,14 +448,8 @@ impl Turn<'_> {
             request_id: request_id.unwrap_or_default(),
             event_type: EventType::WorkflowExecutionUpdateAccepted as i32,
         };
-        Link {
-            variant: Some(link::Variant::WorkflowEvent(link::WorkflowEvent {
-                namespace: self.shared.namespaces.name(self.namespace),
-                workflow_id,
-                run_id,
-                reference: Some(link::workflow_event::Reference::RequestIdRef(reference)),
-            })),
-        }
+        let reference = link::workflow_event::Reference::RequestIdRef(reference);
+        self.shared.event_link(self.run, reference)
     }
 
     fn rejected_link(&self) -> Link {
