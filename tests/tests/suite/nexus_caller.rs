@@ -8,9 +8,11 @@ use temporal_sdk::client::protos::api::nexus::v1 as nexus;
 use temporal_sdk::client::protos::api::nexus::v1::start_operation_response::{Sync, Variant};
 use temporal_sdk::client::protos::api::taskqueue::v1::TaskQueue;
 use temporal_sdk::client::protos::api::workflowservice::v1::{
-    PollNexusTaskQueueRequest, RespondNexusTaskCompletedRequest,
+    PollNexusTaskQueueRequest, PollNexusTaskQueueResponse, RespondNexusTaskCompletedRequest,
 };
-use temporal_sdk::workflow::{NexusOperation, NexusOperationOptions, NexusService};
+use temporal_sdk::workflow::{
+    Interceptor, NexusOperation, NexusOperationOptions, NexusService, Outgoing, OutgoingKind,
+};
 use temporal_sdk::{nexus_service, workflow};
 use temporal_testing::WorkflowEnvironment;
 
@@ -63,37 +65,98 @@ fn answer(request: nexus::Request) -> Option<Variant> {
     }))
 }
 
+/// The queue's next Nexus task.
+async fn poll(env: &Env, queue: &str) -> anyhow::Result<PollNexusTaskQueueResponse> {
+    let poll = PollNexusTaskQueueRequest {
+        namespace: env.client().namespace().to_owned(),
+        identity: "handler".to_owned(),
+        task_queue: Some(TaskQueue {
+            name: queue.to_owned(),
+            ..TaskQueue::default()
+        }),
+        ..PollNexusTaskQueueRequest::default()
+    };
+    loop {
+        let task = env.client().call(poll.clone()).timeout(MINUTE * 2).await?;
+        if task.request.is_some() {
+            return Ok(task);
+        }
+    }
+}
+
+/// Answers it.
+async fn respond(env: &Env, task: PollNexusTaskQueueResponse) -> anyhow::Result<()> {
+    let variant = task.request.and_then(answer);
+    let answered = RespondNexusTaskCompletedRequest {
+        namespace: env.client().namespace().to_owned(),
+        identity: "handler".to_owned(),
+        task_token: task.task_token,
+        response: Some(nexus::Response {
+            variant: Some(nexus::response::Variant::StartOperation(
+                nexus::StartOperationResponse { variant },
+            )),
+        }),
+        ..RespondNexusTaskCompletedRequest::default()
+    };
+    env.client().call(answered).await?;
+    Ok(())
+}
+
 /// Serves so many Nexus tasks of the queue.
 async fn serve(env: &Env, queue: &str, tasks: usize) -> anyhow::Result<()> {
-    let mut served = 0;
-    while served < tasks {
-        let poll = PollNexusTaskQueueRequest {
-            namespace: env.client().namespace().to_owned(),
-            identity: "handler".to_owned(),
-            task_queue: Some(TaskQueue {
-                name: queue.to_owned(),
-                ..TaskQueue::default()
-            }),
-            ..PollNexusTaskQueueRequest::default()
-        };
-        let task = env.client().call(poll).timeout(MINUTE * 2).await?;
-        let Some(variant) = task.request.and_then(answer) else {
-            continue;
-        };
-        let start = nexus::StartOperationResponse { variant: Some(variant) };
-        let answered = RespondNexusTaskCompletedRequest {
-            namespace: env.client().namespace().to_owned(),
-            identity: "handler".to_owned(),
-            task_token: task.task_token,
-            response: Some(nexus::Response {
-                variant: Some(nexus::response::Variant::StartOperation(start)),
-            }),
-            ..RespondNexusTaskCompletedRequest::default()
-        };
-        env.client().call(answered).await?;
-        served += 1;
+    for _ in 0..tasks {
+        respond(env, poll(env, queue).await?).await?;
     }
     Ok(())
+}
+
+#[workflow]
+async fn charges_with_headers(ctx: &workflow::Context, endpoint: String) -> workflow::Result<String> {
+    let headers = [("purpose".to_owned(), "rent".to_owned())].into();
+    let options = NexusOperationOptions::new(&endpoint).headers(headers);
+    Ok(ctx.execute_nexus_operation(Payments::charge, 1_u64, options).await?)
+}
+
+/// Says for whom a workflow works, to the services that it calls.
+struct NamesTenant;
+
+impl Interceptor for NamesTenant {
+    fn outgoing(&self, _ctx: &workflow::Context, call: &mut Outgoing<'_>) {
+        assert_eq!((call.kind, call.name), (OutgoingKind::NexusOperation, "charge"));
+        let tenant = Payload {
+            data: "acme".into(),
+            ..Payload::default()
+        };
+        call.headers.insert("Tenant".to_owned(), tenant);
+    }
+}
+
+/// P24, P45: a handler is told the headers of the options, and those that interceptors add.
+#[test]
+fn p24_p45_headers_of_nexus_operations() {
+    run(async |env| {
+        let queue = format!("{}-nexus", env.task_queue());
+        let endpoint = env.nexus_endpoint(&queue).await?;
+        let worker = env
+            .worker()
+            .workflow::<charges_with_headers>()
+            .workflow_interceptor(NamesTenant);
+        env.serve(worker, async {
+            let options = env.unrecorded_options("headers");
+            let handle = env
+                .client()
+                .start_workflow(charges_with_headers, endpoint.as_str(), options)
+                .await?;
+            let task = poll(&env, &queue).await?;
+            let headers = task.request.clone().unwrap_or_default().header;
+            assert_eq!(headers.get("purpose").map(String::as_str), Some("rent"), "{headers:?}");
+            assert_eq!(headers.get("tenant").map(String::as_str), Some("acme"), "{headers:?}");
+            respond(&env, task).await?;
+            assert_eq!(handle.result().await?, "receipt of 1");
+            Ok(())
+        })
+        .await
+    });
 }
 
 /// P78: an endpoint for tests leads to the handlers of its queue; its name is taken then, and must be one.
