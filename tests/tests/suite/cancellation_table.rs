@@ -308,7 +308,7 @@ async fn check(env: &Env, doors: &Doors, operation: &str, endpoint: &str, case: 
     let way = case.way;
     let id = env.id(way);
     // A local activity keeps its task open, at most for so long.
-    let options = env.options(way).task_timeout(Duration::from_secs(2));
+    let options = env.options(way).task_timeout(Duration::from_secs(5));
     let client = env.client();
     if operation == "signal" {
         let target = env.options(&format!("{way}target"));
