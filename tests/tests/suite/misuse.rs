@@ -93,9 +93,15 @@ impl Misusing {
     }
 }
 
+/// Starts it, and waits until its run method has come to where it waits: what came with the start would be handled before.
 async fn start(env: &Env, suffix: &str, holds: bool) -> anyhow::Result<WorkflowHandle<Misusing>> {
     let options = env.unrecorded_options(suffix);
-    Ok(env.client().start_workflow(Misusing::run, holds, options).await?)
+    let handle = env.client().start_workflow(Misusing::run, holds, options).await?;
+    env.wait_for_event(handle.id(), |event| {
+        event_type(event) == EventType::WorkflowTaskCompleted
+    })
+    .await?;
+    Ok(handle)
 }
 
 async fn rejection(handle: &WorkflowHandle<Misusing>, what: &str) -> String {
