@@ -327,8 +327,11 @@ pub(crate) async fn on_second(ctx: &workflow::Context) -> workflow::Result<Strin
 #[test]
 fn s105_two_workers_with_different_code_on_one_queue() {
     run(async |env| {
-        let first = env.worker().workflow::<on_first>().activity(only_first);
-        let second = env.worker().workflow::<on_second>().activity(only_second);
+        // One poller each, so that they take turns: a task that one worker refuses goes to the other next. The server gives later
+        // attempts ever longer times, and only the first failure is reported.
+        let worker = || env.worker().workflow_pollers(1).activity_pollers(1);
+        let first = worker().workflow::<on_first>().activity(only_first);
+        let second = worker().workflow::<on_second>().activity(only_second);
         env.serve(first, async {
             env.serve(second, async {
                 let short = |suffix: &str| env.options(suffix).task_timeout(Duration::from_secs(1));
