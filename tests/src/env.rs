@@ -1,11 +1,12 @@
 //! What a test gets: a client, a task queue and ids of its own, and a deadline.
 
-use crate::history::{self, Event};
+use crate::history::{self, Attributes, Event, EventType};
 use crate::server::{self, RUNTIME};
 use crate::{exceptions, history::Recorder};
 use std::panic::Location;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
+use temporal_sdk::client::protos::api::history::v1::WorkflowTaskFailedEventAttributes;
 use temporal_sdk::client::{Client, Code, WorkflowOptions};
 use temporal_sdk::worker::{Worker, WorkerBuilder};
 use temporal_testing::WorkflowEnvironment;
@@ -253,6 +254,19 @@ impl Env {
     /// When it cannot be read.
     pub async fn events(&self, workflow_id: &str) -> anyhow::Result<Vec<Event>> {
         history::fetch(&self.client, workflow_id, "").await
+    }
+
+    /// Waits for the workflow's first failed task, and gives what its event says.
+    ///
+    /// # Errors
+    /// When the history cannot be read, or ends without a failed task.
+    pub async fn failed_task(&self, workflow_id: &str) -> anyhow::Result<WorkflowTaskFailedEventAttributes> {
+        let failed = |event: &Event| event.event_type() == EventType::WorkflowTaskFailed;
+        let events = self.wait_for_event(workflow_id, failed).await?;
+        match events.into_iter().next_back().and_then(|event| event.attributes) {
+            Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => Ok(failed),
+            other => anyhow::bail!("the last event is no failed task: {other:?}"),
+        }
     }
 
     /// Waits until the workflow's history has an event that the predicate accepts, and gives the history up to it.

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
-use temporal_integration_tests::history::{self, Event, EventType, count};
+use temporal_integration_tests::history::{self, EventType, count};
 use temporal_integration_tests::run;
 use temporal_sdk::client::protos::api::enums::v1::WorkflowTaskFailedCause;
 use temporal_sdk::client::protos::api::history::v1::history_event::Attributes;
@@ -405,13 +405,7 @@ fn p68_a_result_that_is_too_large() {
                 .client()
                 .start_workflow(gives_too_much, (), env.unrecorded_options("big"))
                 .await?;
-            let failed = |event: &Event| event.event_type() == EventType::WorkflowTaskFailed;
-            let events = env.wait_for_event(handle.id(), failed).await?;
-            let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) =
-                events.last().and_then(|event| event.attributes.clone())
-            else {
-                anyhow::bail!("the last event is no failed task")
-            };
+            let failed = env.failed_task(handle.id()).await?;
             assert_eq!(failed.cause(), WorkflowTaskFailedCause::PayloadsTooLarge);
             let message = failed.failure.unwrap_or_default().message;
             assert!(

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use temporal_integration_tests::history::{Attributes, Event, EventType, essential};
+use temporal_integration_tests::history::{EventType, essential};
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::failure::{ApplicationError, ApplicationErrorCategory};
@@ -123,18 +123,9 @@ fn s66_s102_the_result_follows_retries() {
     });
 }
 
-fn task_failed(event: &Event) -> bool {
-    event.event_type() == EventType::WorkflowTaskFailed
-}
-
 /// What the failed task says.
 async fn task_failure(env: &Env, id: &str) -> anyhow::Result<String> {
-    let events = env.wait_for_event(id, task_failed).await?;
-    let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) =
-        events.last().and_then(|event| event.attributes.clone())
-    else {
-        anyhow::bail!("the event has other attributes");
-    };
+    let failed = env.failed_task(id).await?;
     let cause = failed.cause();
     Ok(format!("{cause:?} {}", failed.failure.unwrap_or_default().message))
 }

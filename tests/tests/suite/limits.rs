@@ -2,7 +2,7 @@
 
 use crate::{MINUTE, quick, update_failure};
 use std::sync::Arc;
-use temporal_integration_tests::history::{Attributes, Event, EventType, count, types};
+use temporal_integration_tests::history::{Attributes, EventType, count, types};
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::definition::update_named;
 use temporal_sdk::client::failure::ApplicationError;
@@ -181,13 +181,7 @@ fn p68_the_answer_to_a_workflow_task_is_too_large() {
                     .client()
                     .start_workflow(starts_too_much, (), env.unrecorded_options("much"))
                     .await?;
-                let failed = |event: &Event| event.event_type() == EventType::WorkflowTaskFailed;
-                let events = env.wait_for_event(handle.id(), failed).await?;
-                let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) =
-                    events.last().and_then(|event| event.attributes.clone())
-                else {
-                    anyhow::bail!("the last event is no failed task")
-                };
+                let failed = env.failed_task(handle.id()).await?;
                 assert_eq!(failed.cause(), WorkflowTaskFailedCause::PayloadsTooLarge);
                 let message = failed.failure.unwrap_or_default().message;
                 for part in [

@@ -4,7 +4,7 @@ use crate::quick_local;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use temporal_integration_tests::env::captured;
-use temporal_integration_tests::history::{Attributes, Event, EventType, count, essential};
+use temporal_integration_tests::history::{EventType, count, essential};
 use temporal_integration_tests::run;
 use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::failure::{ApplicationError, ApplicationErrorCategory};
@@ -232,13 +232,7 @@ fn s72_an_unregistered_local_activity_fails_the_task() {
             .await?;
         let without = env.worker().workflow::<calls_nobody>().max_cached_workflows(0);
         env.serve(without, async {
-            let failed = |event: &Event| event.event_type() == EventType::WorkflowTaskFailed;
-            let events = env.wait_for_event(handle.id(), failed).await?;
-            let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) =
-                events.last().and_then(|event| event.attributes.clone())
-            else {
-                anyhow::bail!("the last event is no failed task")
-            };
+            let failed = env.failed_task(handle.id()).await?;
             let message = failed.failure.unwrap_or_default().message;
             for part in ["\"double\" is not registered", env.task_queue(), "it has: none"] {
                 assert!(message.contains(part), "{part}: {message}");

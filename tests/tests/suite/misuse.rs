@@ -19,9 +19,8 @@ use temporal_sdk::{activity, workflow};
 
 /// Why the workflow's first failed task failed.
 async fn task_failure(env: &Env, suffix: &str) -> anyhow::Result<String> {
-    let failed = |event: &_| EventType::WorkflowTaskFailed == event_type(event);
-    let events = env.wait_for_event(&env.unrecorded_id(suffix), failed).await?;
-    Ok(failed_task(&events).unwrap_or_default())
+    let failed = env.failed_task(&env.unrecorded_id(suffix)).await?;
+    Ok(failed.failure.unwrap_or_default().message)
 }
 
 fn event_type(event: &temporal_integration_tests::history::Event) -> EventType {

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use temporal_integration_tests::history::{Attributes, EventType, count};
+use temporal_integration_tests::history::{EventType, count};
 use temporal_integration_tests::{Env, run, run_on, server};
 use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::definition::{Untyped, query_named, signal_named, update_named};
@@ -227,13 +227,7 @@ pub(crate) async fn takes_parcel(parcel: Parcel) -> workflow::Result<u32> {
 
 /// What the first failed task of the workflow says.
 async fn task_failure(env: &Env, id: &str) -> anyhow::Result<String> {
-    let events = env
-        .wait_for_event(id, |event| event.event_type() == EventType::WorkflowTaskFailed)
-        .await?;
-    match events.last().and_then(|event| event.attributes.clone()) {
-        Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => Ok(failed.failure.unwrap_or_default().message),
-        other => anyhow::bail!("not a failed task: {other:?}"),
-    }
+    Ok(env.failed_task(id).await?.failure.unwrap_or_default().message)
 }
 
 /// P70, S105: a workflow that was started with what its code cannot read, and one of a type that the worker does not have: the task
