@@ -19,6 +19,8 @@ pub(crate) struct Subscription {
     cents: u64,
     /// How long a period is: a month, unless an example is in a hurry.
     period: Duration,
+    /// How many periods are still to be billed, unless it is cancelled before.
+    periods: u32,
     /// How many periods one run bills at most.
     periods_per_run: u32,
     pub(crate) billed: u64,
@@ -42,7 +44,7 @@ impl Billing {
     #[run]
     async fn run(&self, ctx: &workflow::Context, mut subscription: Subscription) -> workflow::Result<Subscription> {
         subscription.runs += 1;
-        let mut periods = 0;
+        let mut billed = 0;
         loop {
             if let Some(cents) = self.price.take() {
                 subscription.cents = cents;
@@ -50,7 +52,11 @@ impl Billing {
             let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(10));
             let input = (subscription.customer.as_str(), subscription.cents);
             subscription.billed += ctx.execute_activity(charge, input, options).await?;
-            periods += 1;
+            subscription.periods -= 1;
+            if subscription.periods == 0 {
+                return Ok(subscription);
+            }
+            billed += 1;
 
             let cancelled = ctx.wait_condition(|| self.cancelled.get()).timeout(subscription.period);
             match cancelled.await {
@@ -59,7 +65,7 @@ impl Billing {
                 Err(error) => return Err(error.into()),
             }
             // The server suggests it when the history gets long. The count only keeps this example short.
-            if ctx.is_continue_as_new_suggested() || periods >= subscription.periods_per_run {
+            if ctx.is_continue_as_new_suggested() || billed >= subscription.periods_per_run {
                 // What handlers began belongs to this run, so they end first.
                 ctx.wait_condition(|| ctx.all_handlers_finished()).await?;
                 // And a signal that came with the event that brought the code here belongs to it too.
@@ -84,18 +90,9 @@ impl Billing {
     }
 }
 
-/// Stops the subscription of a customer: whichever run it is at, since the workflow's id stays the same.
-#[workflow]
-async fn cancel_later(ctx: &workflow::Context, workflow_id: String, after: Duration) -> workflow::Result<()> {
-    ctx.sleep(after).await?;
-    let billing = ctx.external_workflow::<Billing>(workflow_id);
-    Ok(billing.signal(Billing::cancel_subscription, ()).await?)
-}
-
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Subscription> {
     let worker = Worker::builder(env.client(), "continue-as-new")
         .workflow::<Billing>()
-        .workflow::<cancel_later>()
         .activity(charge)
         .build()?;
     let period = if env.supports_time_skipping() {
@@ -105,21 +102,18 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Subscri
     };
     worker
         .run_until(async {
-            let (client, id) = (env.client(), format!("billing-{}", std::process::id()));
             let subscription = Subscription {
                 customer: "Ada".into(),
                 cents: 500,
                 period,
+                periods: 5,
                 periods_per_run: 2,
                 billed: 0,
                 runs: 0,
             };
-            let options = WorkflowOptions::new(id.as_str(), "continue-as-new");
-            let billing = client.start_workflow(Billing::run, subscription, options).await?;
-            let options = WorkflowOptions::new(format!("{id}-end"), "continue-as-new");
-            client
-                .start_workflow(cancel_later, (id, period * 9 / 2), options)
-                .await?;
+            let id = format!("billing-{}", std::process::id());
+            let options = WorkflowOptions::new(id, "continue-as-new");
+            let billing = env.client().start_workflow(Billing::run, subscription, options).await?;
 
             // The result is that of the last run: the handle follows.
             Ok(billing.result().await?)

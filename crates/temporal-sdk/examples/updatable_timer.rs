@@ -1,4 +1,4 @@
-//! A timer that can be moved while it runs: an auction that bids near its end prolong.
+//! A timer that can be moved while it runs: an auction that ends some time after its last bid.
 //!
 //! `cargo run -p temporal-sdk --example updatable_timer` runs it on the embedded server, which skips the waiting, or on the
 //! one at `TEMPORAL_ADDRESS`.
@@ -54,11 +54,11 @@ impl Auction {
         }
     }
 
-    /// Takes a bid, and tells when the auction ends now: not before `time_to_answer` is over.
+    /// Takes a bid, and tells when the auction ends now: after `time_to_answer`.
     #[update]
     fn bid(&self, ctx: &workflow::Context, bid: Bid, time_to_answer: Duration) -> SystemTime {
         self.best.replace(Some(bid));
-        self.ends.set(self.ends.get().max(ctx.now() + time_to_answer));
+        self.ends.set(ctx.now() + time_to_answer);
         self.ends.get()
     }
 
@@ -76,28 +76,28 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Option<
         .workflow::<Auction>()
         .build()?;
     // A day passes at once where time is skipped.
-    let unit = if env.supports_time_skipping() {
+    let hour = if env.supports_time_skipping() {
         Duration::from_secs(3600)
     } else {
-        Duration::from_millis(20)
+        Duration::from_millis(500)
     };
     worker
         .run_until(async {
             let options = WorkflowOptions::new(format!("auction-{}", std::process::id()), "updatable-timer");
-            let auction = env.client().start_workflow(Auction::run, 24 * unit, options).await?;
+            let auction = env.client().start_workflow(Auction::run, 24 * hour, options).await?;
 
             let bid = |bidder: &str, euros| Bid {
                 bidder: bidder.into(),
                 euros,
             };
-            let first = auction.execute_update(Auction::bid, (bid("Ada", 100), unit)).await?;
-            let later = auction
-                .execute_update(Auction::bid, (bid("Grace", 120), 48 * unit))
+            let first = auction
+                .execute_update(Auction::bid, (bid("Ada", 100), 48 * hour))
                 .await?;
-            println!("the second bid moved the end: {}", later > first);
-            if let Err(refused) = auction.execute_update(Auction::bid, (bid("Alan", 110), unit)).await {
+            if let Err(refused) = auction.execute_update(Auction::bid, (bid("Alan", 90), hour)).await {
                 println!("refused: {refused}");
             }
+            let last = auction.execute_update(Auction::bid, (bid("Grace", 120), hour)).await?;
+            println!("the last bid moved the end: {}", last != first);
             Ok(auction.result().await?)
         })
         .await?
