@@ -48,8 +48,9 @@
 //! - Live and replay are one code path. A batch of history (what one workflow task saw) is applied as a whole to the state
 //!   machines, then the code hears of it job by job; its commands queue up, and the events behind the next
 //!   `WorkflowTaskCompleted` have to confirm them one by one. What no event confirms yet is what goes to the server.
-//! - Histories recorded by the SDKs of the Core family (Python, TypeScript, .NET, Ruby) replay where the code issues the same
-//!   commands: ids, markers and flags follow the conventions of that family.
+//! - Histories recorded by the SDKs of the Core family replay where the code issues the same commands: ids, markers and flags
+//!   follow the conventions of that family. Tests show it with histories of the Python and the TypeScript SDK; those of the
+//!   .NET and Ruby SDKs, which share that core, were not tried.
 #![no_std]
 
 extern crate alloc;

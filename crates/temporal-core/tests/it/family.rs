@@ -1,5 +1,5 @@
-//! Histories that the official Python SDK recorded on a real server (`../histories/record.py`), replayed by scripts that
-//! issue the same commands.
+//! Histories that official SDKs of the Core family recorded on a real server, replayed by scripts that issue the same commands:
+//! the Python SDK's by `../histories/record.py`, the TypeScript SDK's by `../histories/record_typescript.js`.
 
 use crate::check::{completion, summary, work};
 use crate::script::{Ctx, End, Instance, Script, failure, json};
@@ -7,6 +7,23 @@ use std::time::Duration;
 use temporal_core::CancellationType::{TryCancel, WaitCancellationCompleted};
 use temporal_core::protos::api::common::v1::Payload;
 use temporal_core::*;
+
+/// The histories of one name that each of the SDKs recorded.
+macro_rules! recorded {
+    ($name:literal) => {
+        [
+            include_str!(concat!("../histories/python_", $name, ".json")),
+            include_str!(concat!("../histories/typescript_", $name, ".json")),
+        ]
+    };
+}
+
+/// Replays the histories that both SDKs recorded with the same script.
+fn both_replay(recorded: [&str; 2], script: &Script) {
+    for json in recorded {
+        replays(json, script);
+    }
+}
 
 /// Replays a recorded history, whole and evicted after every task, and once more with a script that goes astray.
 fn replays(json: &str, script: &Script) {
@@ -54,6 +71,22 @@ fn activities() {
         End::Complete(None)
     });
     replays(include_str!("../histories/python_activities.json"), &script);
+
+    let script = Script::new(|ctx| async move {
+        let one = ctx.start_activity("greet");
+        let two = ctx.start_activity("greet");
+        ctx.activity_end(one).await;
+        ctx.activity_end(two).await;
+        assert!(matches!(ctx.activity("fail").await, Resolution::Failed(_)));
+        for kind in [WaitCancellationCompleted, TryCancel] {
+            let hanging = ctx.start_activity_with("hang", kind);
+            ctx.sleep(1).await;
+            ctx.run(|run| run.cancel_activity(hanging));
+            assert!(matches!(ctx.activity_end(hanging).await, Resolution::Cancelled(_)));
+        }
+        End::Complete(None)
+    });
+    replays(include_str!("../histories/typescript_activities.json"), &script);
 }
 
 async fn update(ctx: Ctx, update: UpdateReceived) {
@@ -81,6 +114,22 @@ fn handlers() {
     })
     .update(update);
     replays(include_str!("../histories/python_handlers.json"), &script);
+
+    let script = Script::new(|ctx| async move {
+        ctx.signal("end").await;
+        ctx.activity("greet").await;
+        let long = ctx.start_timer(100);
+        ctx.sleep(1).await;
+        ctx.run(|run| run.cancel_timer(long));
+        // A condition with a time limit is a timer there, which is cancelled at once when it holds: no event, but a number.
+        let limit = ctx.start_timer(10);
+        ctx.run(|run| run.cancel_timer(limit));
+        ctx.sleep(1).await;
+        ctx.activity("greet").await;
+        End::Complete(None)
+    })
+    .update(update);
+    replays(include_str!("../histories/typescript_handlers.json"), &script);
 }
 
 #[test]
@@ -97,7 +146,7 @@ fn patches() {
         }
         End::Complete(None)
     });
-    replays(include_str!("../histories/python_patched.json"), &script);
+    both_replay(recorded!("patched"), &script);
 }
 
 #[test]
@@ -160,7 +209,7 @@ fn local_activities() {
             _ => LocalActivityOutcome::Completed(Some(json("local"))),
         })
     });
-    replays(include_str!("../histories/python_local_activities.json"), &script);
+    both_replay(recorded!("local_activities"), &script);
 }
 
 #[test]
@@ -198,7 +247,7 @@ fn children() {
         ctx.signal_external(other("nobody"), "add").1.await.unwrap_err();
         End::Complete(None)
     });
-    replays(include_str!("../histories/python_children.json"), &script);
+    both_replay(recorded!("children"), &script);
 }
 
 fn null() -> Payload {
@@ -224,8 +273,8 @@ fn properties() {
             End::Complete(None)
         }
     });
-    replays(include_str!("../histories/python_continued_as_new.json"), &script);
-    replays(include_str!("../histories/python_properties.json"), &script);
+    both_replay(recorded!("continued_as_new"), &script);
+    both_replay(recorded!("properties"), &script);
 }
 
 #[test]
@@ -237,5 +286,5 @@ fn cancelled() {
         ctx.activity("greet").await;
         End::Cancel
     });
-    replays(include_str!("../histories/python_cancelled.json"), &script);
+    both_replay(recorded!("cancelled"), &script);
 }
