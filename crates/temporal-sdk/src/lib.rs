@@ -56,15 +56,16 @@
 extern crate self as temporal_sdk;
 
 pub mod activity;
+mod macros;
 mod panic;
 mod raw_values;
 pub mod worker;
 pub mod workflow;
 
+pub use macros::{SearchAttributeSet, activities, activity, nexus_service, workflow};
 pub use raw_values::RawValues;
 pub use temporal_client as client;
 pub use temporal_client::{SearchAttributeSet, args};
-pub use temporal_sdk_macros::{SearchAttributeSet, activities, activity, nexus_service, workflow};
 pub use worker::Worker;
 
 /// The code of the front page compiles.

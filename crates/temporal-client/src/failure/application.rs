@@ -92,6 +92,14 @@ impl ApplicationError {
     }
 
     /// With this category. A benign failure is expected: it is neither logged as an error nor counted as one.
+    ///
+    /// ```
+    /// use temporal_client::failure::{ApplicationError, ApplicationErrorCategory};
+    ///
+    /// // An activity that polls fails until there is something, and its retry policy is the interval.
+    /// let error = ApplicationError::new("the machine is not up yet").category(ApplicationErrorCategory::Benign);
+    /// assert!(error.is_benign());
+    /// ```
     #[must_use]
     pub fn category(mut self, category: ApplicationErrorCategory) -> Self {
         self.0.info.set_category(category);

@@ -40,6 +40,19 @@ impl DefaultFailureConverter {
 
     /// With messages and stack traces put into a payload, so that the codec encrypts them too. What everyone sees is
     /// then `Encoded failure`. Off by default.
+    ///
+    /// ```
+    /// use temporal_client::DataConverter;
+    /// use temporal_client::failure::{ApplicationError, DefaultFailureConverter};
+    ///
+    /// let encoded = DefaultFailureConverter::new().encode_common_attributes(true);
+    /// let converter = DataConverter::default().with_failure_converter(encoded); // … and a codec
+    ///
+    /// let failure = converter.error_to_failure(&ApplicationError::new("the card of Ada was declined"), None);
+    /// assert_eq!(failure.message, "Encoded failure");
+    /// // Whoever has the codec's key reads it.
+    /// assert_eq!(converter.failure_to_error(failure).message(), "the card of Ada was declined");
+    /// ```
     #[must_use]
     pub fn encode_common_attributes(mut self, encode: bool) -> Self {
         self.encode_common_attributes = encode;

@@ -216,17 +216,76 @@ impl Context {
     }
 
     /// Whether the worker is stopping. The activity still has the worker's graceful shutdown time to end.
+    ///
+    /// ```
+    /// use temporal_sdk::activity;
+    ///
+    /// #[activity]
+    /// fn import(ctx: &activity::Context, lines: Vec<String>) -> activity::Result<usize> {
+    ///     let done = ctx.heartbeat_details::<usize>()?.unwrap_or(0);
+    ///     for (number, line) in lines.iter().enumerate().skip(done) {
+    ///         if ctx.is_worker_shutdown() {
+    ///             // Failed in time, it is retried by another worker, which goes on here, and not only after its timeout.
+    ///             return Err(format!("the worker stops before line {number}").into());
+    ///         }
+    ///         // … store the line
+    ///         ctx.heartbeat(number + 1);
+    ///     }
+    ///     Ok(lines.len())
+    /// }
+    /// ```
     #[must_use]
     pub fn is_worker_shutdown(&self) -> bool {
         self.inner.shutdown.get().is_some()
     }
 
     /// Waits until the worker is stopping.
+    ///
+    /// ```
+    /// use temporal_sdk::activity;
+    ///
+    /// #[activity]
+    /// async fn listen(ctx: &activity::Context) -> activity::Result<String> {
+    ///     tokio::select! {
+    ///         message = receive() => Ok(message),
+    ///         () = ctx.worker_shutdown() => Err("the worker stops: another one listens".into()),
+    ///     }
+    /// }
+    ///
+    /// async fn receive() -> String {
+    ///     // …
+    /// #   std::future::pending().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// // In a test:
+    /// let env = temporal_testing::ActivityEnvironment::new();
+    /// env.worker_shutdown();
+    /// let error = env.run(listen, ()).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "the worker stops: another one listens");
+    /// # }
+    /// ```
     pub async fn worker_shutdown(&self) {
         self.inner.shutdown.wait().await;
     }
 
     /// Blocks the thread until the worker is stopping, or until the time is over; tells which.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use temporal_sdk::activity;
+    /// #[activity]
+    /// fn watch(ctx: &activity::Context, url: String) -> activity::Result<()> {
+    ///     // Looks once a minute, and does not keep a worker that stops.
+    ///     while !ctx.wait_worker_shutdown(Duration::from_secs(60)) {
+    ///         ctx.check_cancelled()?;
+    ///         // … look at the page
+    ///         ctx.heartbeat(url.clone());
+    ///     }
+    ///     Err("the worker stops: another one watches".into())
+    /// }
+    /// ```
     #[must_use]
     pub fn wait_worker_shutdown(&self, timeout: Duration) -> bool {
         self.inner.shutdown.wait_blocking(timeout).is_some()

@@ -32,10 +32,10 @@
 //!     }
 //! }
 //!
-//! // Both call forms: by the marker, as callers of activities do, and as the plain function.
-//! let _ = (compose, word_count, Payments::charge);
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! // Both call forms: by the marker, as callers of activities do, and as the plain function.
+//! let _ = (compose, word_count, Payments::charge);
 //! let payments = Payments { gateway: "acme".into() };
 //! assert_eq!(payments.charge(7).await.map_err(activity::Error::into_inner)?, "acme charged for order 7");
 //! # Ok(())

@@ -60,7 +60,17 @@ impl Context {
         Random::of(self.run())
     }
 
-    /// A random UUID of the run's own, the same in every replay.
+    /// A random UUID of the run's own, the same in every replay: an idempotency key for what its activities call.
+    ///
+    /// ```
+    /// # use temporal_sdk::workflow::{self, ActivityOptions, activity_named};
+    /// # async fn pay(ctx: &workflow::Context, options: ActivityOptions) -> workflow::Result<()> {
+    /// // Each attempt of the activity gets the same key.
+    /// let key = ctx.uuid4().to_string();
+    /// ctx.execute_activity(activity_named::<()>("charge"), key, options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn uuid4(&self) -> uuid::Uuid {
         let mut bytes = [0; 16];
@@ -69,7 +79,8 @@ impl Context {
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
 
-    /// A UUID of the run's own that sorts by the workflow's clock, the same in every replay.
+    /// A UUID of the run's own that sorts by the workflow's clock, the same in every replay: an id for what is stored in that
+    /// order, `format!("order-{}", ctx.uuid7())`.
     #[must_use]
     pub fn uuid7(&self) -> uuid::Uuid {
         let mut bytes = [0; 10];

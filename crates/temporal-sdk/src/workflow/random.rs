@@ -13,6 +13,23 @@ use std::rc::Rc;
 /// stream. The algorithm is xoshiro256++ seeded through SplitMix64, and never changes: what it gave is part of histories.
 ///
 /// Code that may only look (queries, validators, side effects) cannot draw: it does not run again in a replay.
+///
+/// ```
+/// use rand::RngExt as _;
+/// use rand::seq::{IndexedRandom as _, SliceRandom as _};
+/// use temporal_sdk::workflow;
+///
+/// #[workflow]
+/// async fn draws(ctx: &workflow::Context, mut names: Vec<String>) -> workflow::Result<Option<String>> {
+///     let mut random = ctx.random();
+///     if random.random_bool(0.5) {
+///         names.shuffle(&mut random);
+///     }
+///     let percent = random.random_range(1..=100);
+///     ctx.set_current_details(format!("drew {percent} %"));
+///     Ok(names.choose(&mut random).cloned())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Random {
     run: Run,

@@ -10,6 +10,30 @@ use std::task::{Poll, Waker};
 
 /// A channel from many tasks of a workflow to one, with room for `capacity` values. Those who wait for room are served in
 /// the order of asking. With a capacity of 0 nothing can be sent.
+///
+/// ```
+/// use temporal_sdk::workflow;
+/// use temporal_sdk::workflow::sync::channel;
+///
+/// #[workflow]
+/// async fn squares(ctx: &workflow::Context, numbers: Vec<u64>) -> workflow::Result<u64> {
+///     // The task is at most 2 values ahead of the one that receives.
+///     let (sender, mut receiver) = channel(2);
+///     let _task = ctx.spawn(async move {
+///         for number in numbers {
+///             if sender.send(number * number).await.is_err() {
+///                 break; // Nobody receives any more.
+///             }
+///         }
+///     });
+///     let mut sum = 0;
+///     // Ends when the last sender is gone.
+///     while let Some(square) = receiver.recv().await {
+///         sum += square;
+///     }
+///     Ok(sum)
+/// }
+/// ```
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     new(Some(Semaphore::new(capacity)))
 }

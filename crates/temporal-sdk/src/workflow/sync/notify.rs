@@ -10,6 +10,42 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// Wakes tasks of a workflow that wait, in the order of asking. Clones are the same.
+///
+/// It carries no value: who is woken looks at the state again, as the loop below does.
+///
+/// ```
+/// use std::cell::RefCell;
+/// use temporal_sdk::workflow;
+/// use temporal_sdk::workflow::sync::Notify;
+///
+/// #[derive(Default)]
+/// struct Clerk {
+///     letters: RefCell<Vec<String>>,
+///     came: Notify,
+/// }
+///
+/// #[workflow]
+/// impl Clerk {
+///     #[run]
+///     async fn run(&self, letters: u32) -> workflow::Result<()> {
+///         for _ in 0..letters {
+///             while self.letters.borrow().is_empty() {
+///                 self.came.notified().await;
+///             }
+///             let _letter = self.letters.borrow_mut().remove(0);
+///             // … answer it
+///         }
+///         Ok(())
+///     }
+///
+///     #[signal]
+///     fn letter(&self, letter: String) {
+///         self.letters.borrow_mut().push(letter);
+///         // One notification is kept while nobody waits, not more.
+///         self.came.notify_one();
+///     }
+/// }
+/// ```
 #[derive(Clone, Default)]
 pub struct Notify(Rc<Inner>);
 
