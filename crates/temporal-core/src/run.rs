@@ -203,10 +203,17 @@ impl WorkflowRun {
 
     /// Asks for a [`Job::Settled`](crate::Job::Settled) behind the last job of the workflow task in hand, as far as that is known: ends of local
     /// activities come later.
-    pub fn tell_when_settled(&mut self) {
+    ///
+    /// `false` when the code was told that and nothing came since: no other job follows.
+    #[must_use]
+    pub fn tell_when_settled(&mut self) -> bool {
         if matches!(self.phase, Phase::Running { .. }) && !self.task.queries.is_answering() {
+            if self.task.settling == Settling::Told && !self.out.has_jobs() {
+                return false;
+            }
             self.task.settling = Settling::Asked;
         }
+        true
     }
 
     /// Local activities to start or cancel now; ask after `next_job` said `Done`. While `waits_for_local_activities`,

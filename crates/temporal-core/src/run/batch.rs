@@ -1,7 +1,7 @@
 //! Applying one batch: all events of a workflow task go to the machines first, then the code hears of them job by job.
 
-use super::WorkflowRun;
 use super::step::Phase;
+use super::{Settling, WorkflowRun};
 use crate::convert::since_epoch;
 use crate::machines::{
     Incoming, LOCAL_ACTIVITY_MARKER, LocalMarker, MUTABLE_SIDE_EFFECT_MARKER, PATCH_MARKER, PatchData,
@@ -38,6 +38,7 @@ impl WorkflowRun {
             Some(commands) => self.look_ahead(events, commands)?,
             None => self.messages()?,
         };
+        self.task.settling = Settling::Unasked;
         self.position.previous = self.position.started;
         self.position.before_task = self.history.taken();
         self.phase = Phase::Running {

@@ -260,7 +260,9 @@ impl Ctx {
     }
     /// Told of all that the task brought.
     pub(crate) async fn settled(&self) {
-        self.run(WorkflowRun::tell_when_settled);
+        if !self.run(WorkflowRun::tell_when_settled) {
+            return;
+        }
         let (ctx, before) = (self.clone(), self.inbox.borrow().settled);
         self.until(move || (ctx.inbox.borrow().settled > before).then_some(()))
             .await;

@@ -285,7 +285,7 @@ fn told_of_all() {
             "TimerFired",
             "Signal",
             "Signal",
-            "Settled",
+            // Once: nothing comes behind it that the code could ask about.
             "Settled"
         ]
     );

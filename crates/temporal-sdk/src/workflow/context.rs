@@ -287,6 +287,7 @@ impl Context {
 
     #[track_caller]
     pub(crate) fn cancel_target(&self, target: ExternalTarget, reason: &str) -> CancelExternalWorkflow {
+        let _ = self.run.may_act("cancel of another workflow");
         let id = match &target {
             ExternalTarget::Workflow { workflow_id, .. } => workflow_id.as_str(),
             ExternalTarget::Child(_) => "",

@@ -326,6 +326,11 @@ impl Executor {
             future.as_mut().poll(&mut Context::from_waker(&task.waker)).is_ready()
         };
         self.current.set(None);
+        if !self.progress.get() {
+            // A set of futures that has looked at each of its own wakes itself to be polled once more: no news to a condition.
+            let state = &task.shared.state;
+            let _ = state.compare_exchange(WOKEN, LOOKING, Ordering::AcqRel, Ordering::Acquire);
+        }
         let aborted = task.shared.state.load(Ordering::Acquire) == GONE;
         if done || aborted {
             self.progress.set(true);

@@ -272,23 +272,27 @@ impl WorkflowHost {
                     panic::catch(|| misuse::catch(|| code(run)))
                 })
             });
-            let mut broken = call.map(|call| guard::explain(&run.info.workflow_type, &run.info.workflow_id, &call));
+            let broken = call.map(|call| guard::explain(&run.info.workflow_type, &run.info.workflow_id, &call));
             match caught {
                 Ok(Ok(Ok(()))) => {}
                 Ok(Ok(Err(error))) => run.end_with(Err(error)),
                 Ok(Err(raised)) => unwound(run, raised),
-                Err(panic) => panicked(run, &panic, broken.take()),
+                Err(panic) => {
+                    panicked(run, &panic, broken.as_deref());
+                    // It tells of both.
+                    return broken.map(|broken| (broken, run.take_task_failure()));
+                }
             }
-            broken
+            broken.map(|broken| (broken, None))
         };
         let broken = if replaying {
             tracing::dispatcher::with_default(&tracing::Dispatch::none(), guarded)
         } else {
             span.in_scope(guarded)
         };
-        if let Some(message) = broken {
+        if let Some((message, failure)) = broken {
             self.environment.broken.add(&run.info.run_id, &message);
-            return Err(self.failed(&Error::task_failure(message)));
+            return Err(self.failed(&failure.unwrap_or_else(|| Error::task_failure(message))));
         }
         // A fault of the code itself goes before what it led to.
         let failure = run.take_task_failure();
@@ -495,7 +499,7 @@ fn child_started(run: &Run, seq: ChildSeq, start: ChildStart) {
 }
 
 /// A poll of the workflow's code panicked, maybe after it had called what it may not.
-fn panicked(run: &Run, panic: &Panic, broken: Option<String>) {
+fn panicked(run: &Run, panic: &Panic, broken: Option<&str>) {
     let mut text = format!("workflow code panicked: {panic}{}", borrow::hint(run, &panic.message));
     run.handlers.calling.take();
     let fails_workflow = run.entry.failures.panic_fails_workflow || run.environment.failures.panic_fails_workflow;

@@ -153,17 +153,26 @@ impl RunState {
         self.may_act(call).then(|| command(&mut self.core.borrow_mut()))
     }
 
-    /// Whether the call may change something of the run; `false` in a run that has ended. Raises in code that may only look.
+    /// Whether the call may change something of the run; `false` in a run that has ended. Raises in code that may only look,
+    /// unless that unwinds already.
     ///
     /// Whatever workflow code calls to act asks this before anything is changed.
     #[must_use]
     pub(crate) fn may_act(&self, call: &str) -> bool {
         match self.phase.get() {
-            Phase::Open => true,
-            Phase::Ended => {
-                self.called_after_the_end(call);
+            Phase::Open if self.executor.is_driven() => true,
+            Phase::Open => {
+                self.called_by_others(call, "by code of something else");
                 false
             }
+            // Code that is dropped with its run may call what it likes: nothing happens.
+            Phase::Ended if self.executor.is_driven() => false,
+            Phase::Ended => {
+                self.called_by_others(call, "after that run ended");
+                false
+            }
+            // Code that unwinds cleans up, and a second panic would end the process.
+            _ if std::thread::panicking() => false,
             Phase::Query => misuse::raise(&format!(
                 "{call} was called while {} answered a query: a query may only read state; do it in a signal or an update",
                 self.described(),
@@ -183,9 +192,7 @@ impl RunState {
     fn may_drop(&self) -> bool {
         match self.phase.get() {
             Phase::Open | Phase::Ended => true,
-            Phase::Query | Phase::Validator | Phase::SideEffect => {
-                !std::thread::panicking() && self.may_act("cancellation by dropping a handle")
-            }
+            Phase::Query | Phase::Validator | Phase::SideEffect => self.may_act("cancellation by dropping a handle"),
         }
     }
 
@@ -194,16 +201,13 @@ impl RunState {
         format!("workflow {} (id {})", self.info.workflow_type, self.info.workflow_id)
     }
 
-    /// Code that is dropped with its run may call what it likes: nothing happens. Other code has no business here.
-    fn called_after_the_end(&self, call: &str) {
-        if self.executor.is_driven() {
-            return;
-        }
+    /// A context belongs to the code of its run, while that runs.
+    fn called_by_others(&self, call: &str, how: &str) {
         let message = format!(
-            "{call} was called on a context of workflow {} (id {}, run {}) after that run ended: a context lives as long as its run; take the one that the run method or the handler gets, and keep it nowhere else",
+            "{call} was called on a context of workflow {} (id {}, run {}) {how}: a context lives as long as its run and serves its code alone; take the one that the run method or the handler gets, and keep it nowhere else",
             self.info.workflow_type, self.info.workflow_id, self.info.run_id
         );
-        if misuse::is_caught() {
+        if misuse::is_caught() && !std::thread::panicking() {
             misuse::raise(&message);
         }
         tracing::error!("{message}");

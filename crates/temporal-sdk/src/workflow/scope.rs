@@ -15,6 +15,8 @@ pub(crate) struct Scope(Rc<Inner>);
 struct Inner {
     /// The scope around it: kept for it, since its cancellation comes by way of each scope between.
     parent: Option<Scope>,
+    /// Its key among the members of the scope around it.
+    place: u64,
     /// Why it was cancelled, once it is.
     cancelled: RefCell<Option<Rc<str>>>,
     /// What to tell, in the order in which it came.
@@ -32,27 +34,22 @@ enum Member {
 impl Scope {
     /// A scope that only its handle cancels.
     pub(crate) fn detached() -> Self {
-        Self::new(None, None)
+        Self::new(None)
     }
 
-    fn new(parent: Option<Self>, cancelled: Option<Rc<str>>) -> Self {
-        Self(Rc::new(Inner {
-            parent,
-            cancelled: RefCell::new(cancelled),
-            members: RefCell::default(),
-            next: Cell::new(0),
-        }))
+    fn new(cancelled: Option<Rc<str>>) -> Self {
+        Self(Rc::new(Inner::new(None, 0, cancelled)))
     }
 
     /// A scope that is cancelled with this one, or alone.
     pub(crate) fn child(&self) -> Self {
         if let Some(reason) = self.reason() {
-            return Self::new(None, Some(reason));
+            return Self::new(Some(reason));
         }
-        let child = Self::new(Some(self.clone()), None);
-        self.0.sweep();
-        self.0.add(Member::Child(Rc::downgrade(&child.0)));
-        child
+        Self(Rc::new_cyclic(|child| {
+            let place = self.0.add(Member::Child(Weak::clone(child)));
+            Inner::new(Some(self.clone()), place, None)
+        }))
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -66,21 +63,18 @@ impl Scope {
 
     /// Cancels what was started in it, in that order. Does nothing the second time.
     pub(crate) fn cancel(&self, run: &RunState, reason: &str) {
-        if self.is_cancelled() {
-            return;
-        }
         let reason: Rc<str> = reason.into();
-        *self.0.cancelled.borrow_mut() = Some(Rc::clone(&reason));
-        let members = std::mem::take(&mut *self.0.members.borrow_mut());
-        for member in members.into_values() {
-            match member {
-                Member::Operation(operation) => run.cancel_operation(operation, &reason),
-                Member::Waiter(waker) => waker.wake(),
-                Member::Child(child) => {
-                    if let Some(child) = child.upgrade() {
-                        Self(child).cancel(run, &reason);
-                    }
+        // Not by recursion: it would be as deep as scopes are nested.
+        let mut telling: Vec<_> = self.0.begin_cancel(&reason).into_iter().collect();
+        while let Some(members) = telling.last_mut() {
+            match members.next() {
+                Some(Member::Operation(operation)) => run.cancel_operation(operation, &reason),
+                Some(Member::Waiter(waker)) => waker.wake(),
+                Some(Member::Child(child)) => {
+                    let child = child.upgrade();
+                    telling.extend(child.and_then(|child| child.begin_cancel(&reason)));
                 }
+                None => drop(telling.pop()),
             }
         }
     }
@@ -110,6 +104,16 @@ impl Scope {
 }
 
 impl Inner {
+    fn new(parent: Option<Scope>, place: u64, cancelled: Option<Rc<str>>) -> Self {
+        Self {
+            parent,
+            place,
+            cancelled: RefCell::new(cancelled),
+            members: RefCell::default(),
+            next: Cell::new(0),
+        }
+    }
+
     fn add(&self, member: Member) -> u64 {
         let key = self.next.get();
         self.next.set(key + 1);
@@ -117,21 +121,28 @@ impl Inner {
         key
     }
 
-    /// Forgets child scopes that are gone, when it pays: after as many additions as there are members.
-    fn sweep(&self) {
-        let mut members = self.members.borrow_mut();
-        if self.next.get().is_multiple_of(64) && members.len() >= 64 {
-            members.retain(|member| !matches!(member, Member::Child(child) if child.strong_count() == 0));
+    /// Notes that it is cancelled; gives whom to tell, unless it was cancelled before.
+    fn begin_cancel(&self, reason: &Rc<str>) -> Option<impl Iterator<Item = Member> + use<>> {
+        let mut cancelled = self.cancelled.borrow_mut();
+        if cancelled.is_some() {
+            return None;
         }
+        *cancelled = Some(Rc::clone(reason));
+        Some(self.members.take().into_values())
     }
 }
 
 impl Drop for Inner {
-    /// One after the other: a recursion as deep as scopes are nested could be too deep.
+    /// Leaves the scope around it, and so does that one if nobody else holds it. One after the other: a recursion as deep as
+    /// scopes are nested could be too deep.
     fn drop(&mut self) {
-        let mut next = self.parent.take();
-        while let Some(mut inner) = next.and_then(|scope| Rc::into_inner(scope.0)) {
-            next = inner.parent.take();
+        let (mut parent, mut place) = (self.parent.take(), self.place);
+        while let Some(scope) = parent {
+            scope.remove(place);
+            let Some(mut inner) = Rc::into_inner(scope.0) else {
+                break;
+            };
+            (parent, place) = (inner.parent.take(), inner.place);
         }
     }
 }
@@ -184,5 +195,21 @@ impl ScopeHandle {
 impl fmt::Debug for ScopeHandle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("ScopeHandle").field(&self.scope).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+    use std::task::Waker;
+
+    #[test]
+    fn child_scopes_that_are_gone_leave_nothing_behind() {
+        let scope = Scope::detached();
+        for _ in 0..100 {
+            let _ = scope.add_waiter(Waker::noop().clone());
+            drop(scope.child().child());
+        }
+        assert_eq!(scope.0.members.borrow().len(), 100);
     }
 }

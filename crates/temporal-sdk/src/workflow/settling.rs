@@ -49,7 +49,9 @@ impl Context {
     pub fn messages_delivered(&self) -> impl Future<Output = ()> + use<> {
         let (run, waiting) = (Rc::clone(self.run()), Waiting::new("the messages of a workflow task"));
         async move {
-            run.core.borrow_mut().tell_when_settled();
+            if !run.core.borrow_mut().tell_when_settled() {
+                return;
+            }
             let delivered = run.settling.borrow_mut().get_or_insert_default().notified_of(waiting);
             delivered.await;
         }

@@ -30,6 +30,14 @@ impl Drop for AtHand {
     }
 }
 
+/// Whether the call may wake a task of the run at hand: nobody asks this before there is one to wake. Raises in code that
+/// may only look, where the wake would come in no replay.
+#[must_use]
+pub(crate) fn may_wake(call: &str) -> bool {
+    let run = AT_HAND.with(|at_hand| at_hand.borrow().upgrade());
+    run.is_none_or(|run| run.may_act(call))
+}
+
 /// The waits of a run that are under way; most have none.
 #[derive(Debug, Default)]
 pub(crate) struct Waits(OnceCell<Box<RefCell<SeqMap<u64, Entry>>>>);

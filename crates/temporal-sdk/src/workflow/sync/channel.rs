@@ -1,7 +1,7 @@
 //! Values from many tasks to one.
 
 use super::semaphore::Semaphore;
-use crate::workflow::waiting::Waiting;
+use crate::workflow::waiting::{Waiting, may_wake};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -69,6 +69,10 @@ impl<T> Inner<T> {
         self.wake_receiver();
     }
 
+    fn may_wake(&self, call: &str) -> bool {
+        self.receiver.borrow().is_none() || may_wake(call)
+    }
+
     fn wake_receiver(&self) {
         let waker = self.receiver.borrow_mut().take();
         if let Some(waker) = waker {
@@ -128,6 +132,9 @@ impl<T> Sender<T> {
         if self.0.closed.get() {
             return Err(TrySendError::Closed(value));
         }
+        if !self.0.may_wake("Sender::try_send") {
+            return Err(TrySendError::Full(value));
+        }
         if let Some(room) = &self.0.room {
             match room.try_acquire() {
                 Some(permit) => permit.forget(),
@@ -155,7 +162,7 @@ impl<T> Clone for Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         self.0.senders.set(self.0.senders.get() - 1);
-        if self.0.senders.get() == 0 {
+        if self.0.senders.get() == 0 && self.0.may_wake("drop of the last sender of a channel") {
             self.0.wake_receiver();
         }
     }

@@ -1,7 +1,7 @@
 //! Waking others.
 
 use super::waiters::{Place, Waiters};
-use crate::workflow::waiting::Waiting;
+use crate::workflow::waiting::{Waiting, may_wake};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -58,6 +58,12 @@ struct Inner {
     chosen: RefCell<Vec<Place>>,
 }
 
+impl Inner {
+    fn may_wake(&self, call: &str) -> bool {
+        self.waiters.borrow().is_empty() || may_wake(call)
+    }
+}
+
 impl Notify {
     /// Nobody waits.
     #[must_use]
@@ -67,6 +73,9 @@ impl Notify {
 
     /// Wakes the one that waits longest; when nobody waits, the next that would.
     pub fn notify_one(&self) {
+        if !self.0.may_wake("Notify::notify_one") {
+            return;
+        }
         let (chosen, waker) = {
             let mut waiters = self.0.waiters.borrow_mut();
             (waiters.first_place(), waiters.serve())
@@ -80,6 +89,9 @@ impl Notify {
 
     /// Wakes all that wait now.
     pub fn notify_waiters(&self) {
+        if !self.0.may_wake("Notify::notify_waiters") {
+            return;
+        }
         loop {
             let waker = self.0.waiters.borrow_mut().serve();
             match waker {

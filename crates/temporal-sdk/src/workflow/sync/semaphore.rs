@@ -1,7 +1,7 @@
 //! Permits.
 
 use super::waiters::{Place, Waiters};
-use crate::workflow::waiting::Waiting;
+use crate::workflow::waiting::{Waiting, may_wake};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -83,8 +83,15 @@ impl Semaphore {
 
     /// Adds permits.
     pub fn add_permits(&self, permits: usize) {
-        self.0.permits.set(self.0.permits.get() + permits);
-        self.serve();
+        self.give(permits, "Semaphore::add_permits");
+    }
+
+    /// Adds permits by what is called so in messages.
+    fn give(&self, permits: usize, call: &str) {
+        if self.0.waiters.borrow().is_empty() || may_wake(call) {
+            self.0.permits.set(self.0.permits.get() + permits);
+            self.serve();
+        }
     }
 
     fn try_take(&self, wanted: usize) -> Option<Permit> {
@@ -182,7 +189,7 @@ impl Drop for Acquire {
             self.semaphore.serve();
         } else {
             // It was served and never polled again: the permits go back.
-            self.semaphore.add_permits(self.wanted);
+            self.semaphore.give(self.wanted, "drop of a future that was served");
         }
     }
 }
@@ -213,7 +220,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if self.permits > 0 {
-            self.semaphore.add_permits(self.permits);
+            self.semaphore.give(self.permits, "drop of a permit or a lock");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Waiting for the end of several tasks.
 
 use super::waiters::{Place, Waiters};
-use crate::workflow::waiting::Waiting;
+use crate::workflow::waiting::{Waiting, may_wake};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -103,6 +103,10 @@ pub struct WaitGroupMember(Rc<Inner>);
 
 impl Drop for WaitGroupMember {
     fn drop(&mut self) {
+        let last = self.0.members.get() == 1 && !self.0.waiters.borrow().is_empty();
+        if last && !may_wake("drop of the last member of a WaitGroup") {
+            return;
+        }
         self.0.members.set(self.0.members.get() - 1);
         if self.0.members.get() == 0 {
             loop {

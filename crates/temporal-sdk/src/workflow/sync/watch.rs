@@ -2,7 +2,7 @@
 
 use crate::workflow::context::Context;
 use crate::workflow::seq_map::SeqMap;
-use crate::workflow::waiting::Waiting;
+use crate::workflow::waiting::{Waiting, may_wake};
 use std::cell::{Ref, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -117,7 +117,12 @@ impl<T> Watch<T> {
     /// # Panics
     /// While the value is [borrowed](Self::borrow).
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let waited_for = !self.0.waiters.borrow().wakers.is_empty();
+        let may_wake = !waited_for || may_wake("change of a Watch");
         let result = change(&mut self.0.value.borrow_mut());
+        if !may_wake {
+            return result;
+        }
         let wakers: Vec<Waker> = self.0.waiters.borrow().wakers.values().cloned().collect();
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -152,8 +157,8 @@ impl<T: fmt::Debug> fmt::Debug for Watch<T> {
 }
 
 impl Context {
-    /// Waits until what is watched fits. The predicate is called now, and then only when the value was changed; those that
-    /// wait for the same value look in the order in which they began. A value that fits only in passing, and is
+    /// Waits until what is watched fits. The predicate is called when the future is first polled, when the value was changed,
+    /// and whenever else the task that waits is polled; those that wait for the same value look in the order in which they began. A value that fits only in passing, and is
     /// changed again before the workflow's code gets to run, may not be seen.
     ///
     /// Put a limit to it with [`timeout`](Self::timeout).
@@ -236,10 +241,12 @@ impl<T, P: FnMut(&T) -> bool> Future for WaitFor<T, P> {
         let this = self.get_mut();
         if (this.predicate)(&this.watch.borrow()) {
             this.unregister();
+            this.context.run().executor.note_progress();
             return this.waiting.polled(Poll::Ready(Ok(())));
         }
         if let Some(cancelled) = this.context.cancelled_now() {
             this.unregister();
+            this.context.run().executor.note_progress();
             return this.waiting.polled(Poll::Ready(Err(cancelled)));
         }
         this.register(context.waker());

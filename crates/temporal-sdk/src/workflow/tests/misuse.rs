@@ -2,7 +2,7 @@
 #![allow(clippy::await_holding_refcell_ref, reason = "that is the mistake")]
 
 use crate::workflow;
-use crate::workflow::sync::Watch;
+use crate::workflow::sync::{Notify, Permit, Semaphore, Sender, WaitGroup, WaitGroupMember, Watch, unbounded};
 use crate::workflow::tests::server::{Server, payload, text};
 use crate::workflow::{ChildWorkflowOptions, Context, JoinHandle, ScopeHandle, Sleep};
 use std::cell::{Cell, RefCell};
@@ -300,4 +300,131 @@ fn names_that_a_handler_cannot_have_are_refused() {
             assert!(message.starts_with(&expected), "{message}");
         }
     }
+}
+
+/// Has tasks that wait for each other, and queries that meddle.
+#[derive(Default)]
+struct Meddling {
+    notify: Notify,
+    watch: Watch<u32>,
+    sender: RefCell<Option<Sender<u32>>>,
+    permits: RefCell<Option<Permit>>,
+    member: RefCell<Option<WaitGroupMember>>,
+    scope: RefCell<Option<ScopeHandle>>,
+}
+
+#[workflow]
+impl Meddling {
+    #[run]
+    async fn run(&self, ctx: &Context) -> workflow::Result<()> {
+        let (semaphore, group, (sender, mut receiver)) = (Semaphore::new(1), WaitGroup::new(), unbounded());
+        *self.permits.borrow_mut() = Some(semaphore.acquire().await);
+        *self.member.borrow_mut() = Some(group.member());
+        *self.sender.borrow_mut() = Some(sender);
+        *self.scope.borrow_mut() = Some(ctx.child().1);
+        let (_, watched, received, _permit, ()) = workflow::join!(
+            self.notify.notified(),
+            ctx.wait_for(&self.watch, |value| *value == 1),
+            receiver.recv(),
+            semaphore.acquire(),
+            group.wait(),
+        );
+        assert_eq!(received, None);
+        Ok(watched?)
+    }
+
+    #[query]
+    fn meddle(&self, what: String) -> bool {
+        struct CancelsWhenDropped<'a>(&'a ScopeHandle);
+        impl Drop for CancelsWhenDropped<'_> {
+            fn drop(&mut self) {
+                self.0.cancel();
+            }
+        }
+        let sender = self.sender.borrow();
+        match what.as_str() {
+            "Notify::notify_one" => self.notify.notify_one(),
+            "Notify::notify_waiters" => self.notify.notify_waiters(),
+            "change of a Watch" => self.watch.set(1),
+            "Sender::try_send" => {
+                let sent = sender.as_ref().map(|sender| sender.try_send(1));
+                assert!(sent.is_some_and(|sent| sent.is_ok()));
+            }
+            "drop of a permit or a lock" => drop(self.permits.take()),
+            "drop of the last member of a WaitGroup" => drop(self.member.take()),
+            "panics" => {
+                let scope = self.scope.borrow();
+                let _guard = scope.as_ref().map(CancelsWhenDropped);
+                panic!("while it holds what cancels");
+            }
+            // What nobody waits for is its own.
+            _ => {
+                let (sender, mut receiver) = unbounded();
+                return sender.try_send(()).is_ok() && receiver.try_recv().is_some();
+            }
+        }
+        false
+    }
+
+    #[signal]
+    fn let_go(&self) {
+        self.notify.notify_one();
+        self.watch.set(1);
+        drop(self.sender.take());
+        drop(self.permits.take());
+        drop(self.member.take());
+    }
+}
+
+#[test]
+fn a_query_that_wakes_a_task_says_so() {
+    for what in [
+        "Notify::notify_one",
+        "Notify::notify_waiters",
+        "change of a Watch",
+        "Sender::try_send",
+        "drop of a permit or a lock",
+        "drop of the last member of a WaitGroup",
+    ] {
+        let mut server = Server::start::<Meddling>(vec![]);
+        assert!(server.task().commands.is_empty());
+        let message = server.query("meddle", &what).error_message;
+        let expected = format!("{what} was called while workflow Meddling (id");
+        assert!(message.starts_with(&expected), "{message}");
+        assert!(server.task().commands.is_empty());
+    }
+    let mut server = Server::start::<Meddling>(vec![]);
+    assert!(server.task().commands.is_empty());
+    assert_eq!(text(server.query("meddle", &"nothing").answer.as_ref()), "true");
+    // What unwinds may clean up.
+    let message = server.query("meddle", &"panics").error_message;
+    assert!(message.contains("while it holds what cancels"), "{message}");
+    server.signal("let_go", &());
+    assert_eq!(server.task().summary(), ["complete null"]);
+    server.replay().unwrap();
+}
+
+#[test]
+fn a_context_of_another_run_says_so() {
+    // The first run waits, and its context is kept.
+    let mut first = Server::start::<lending>(vec![]);
+    assert_eq!(first.task().summary(), ["start timer 1 of 60s"]);
+    let mut second = Server::start::<keeping>(vec![payload(&"sleep")]);
+    let message = second.failing_task();
+    assert!(
+        message.starts_with("sleep was called on a context of workflow lending (id "),
+        "{message}"
+    );
+    assert!(message.contains("by code of something else"), "{message}");
+    first.fire_timer("1");
+    assert_eq!(first.task().summary(), ["complete null"]);
+    KEPT.take();
+}
+
+/// Keeps its context while it waits; the one of the run, not of a replay that checks it.
+#[workflow]
+async fn lending(ctx: &Context) -> workflow::Result<()> {
+    KEPT.set(Some(KEPT.take().unwrap_or_else(|| ctx.clone())));
+    ctx.sleep(MINUTE).await?;
+    Ok(())
 }

@@ -1,8 +1,11 @@
 //! The order in which workflow code is polled: it is a file format.
 
 use crate::workflow;
+use crate::workflow::sync::Watch;
 use crate::workflow::tests::server::{Server, payload};
 use crate::workflow::{ActivityOptions, Context, activity_named};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Mutex;
@@ -268,4 +271,88 @@ fn a_wake_from_outside_fails_the_next_task() {
     server.signal("poke", &());
     let message = server.failing_task();
     assert!(message.starts_with("[TMPRL1100] the run method of workflow \"Foreign\" was woken by something outside"));
+}
+
+/// A crowd of tasks, each of which waits for a value of its own.
+#[derive(Default)]
+struct Crowd {
+    values: RefCell<Vec<Watch<bool>>>,
+    looks: Rc<Cell<u32>>,
+}
+
+#[workflow]
+impl Crowd {
+    #[run]
+    async fn run(&self, ctx: &Context, size: u32) -> workflow::Result<u32> {
+        for _ in 0..size {
+            let (context, value, looks) = (ctx.clone(), Watch::new(false), Rc::clone(&self.looks));
+            self.values.borrow_mut().push(value.clone());
+            ctx.spawn(async move {
+                let touched = context.wait_for(&value, |touched| {
+                    looks.set(looks.get() + 1);
+                    *touched
+                });
+                // Cancelled with the workflow, all but one.
+                let _ = touched.await;
+            })
+            .detach();
+        }
+        ctx.cancelled().await;
+        Ok(self.looks.get())
+    }
+
+    #[signal]
+    fn touch(&self, index: usize) {
+        self.values.borrow()[index].set(true);
+    }
+}
+
+#[test]
+fn a_task_that_touches_one_of_ten_thousand_waits_looks_at_one() {
+    let mut server = Server::start::<Crowd>(vec![payload(&10_000)]);
+    assert!(server.task().commands.is_empty());
+    server.signal("touch", &4_711);
+    assert!(server.task().commands.is_empty());
+    server.cancel();
+    // Each when it began to wait, one when it was touched; and those that were cancelled looked no more.
+    assert_eq!(server.task().summary(), ["complete 10001"]);
+}
+
+/// Waits in sets of futures that poll only what was woken, and wake themselves when they have polled all of it.
+#[derive(Default)]
+struct Gathering {
+    arrived: RefCell<Vec<u32>>,
+}
+
+#[workflow]
+impl Gathering {
+    #[run]
+    async fn run(&self, ctx: &Context) -> workflow::Result<Vec<u32>> {
+        let waits = |number| async move {
+            let arrived = ctx.wait_condition(|| self.arrived.borrow().contains(&number));
+            arrived.await.map(|()| number)
+        };
+        let mut set: FuturesUnordered<_> = (1..=3).map(waits).collect();
+        let mut order = Vec::new();
+        while let Some(number) = set.next().await {
+            order.push(number?);
+        }
+        Ok(order)
+    }
+
+    #[signal]
+    fn arrive(&self, number: u32) {
+        self.arrived.borrow_mut().push(number);
+    }
+}
+
+#[test]
+fn a_set_of_conditions_ends_its_look() {
+    let mut server = Server::start::<Gathering>(vec![]);
+    for number in [2, 3, 1] {
+        assert!(server.task().commands.is_empty());
+        server.signal("arrive", &number);
+    }
+    assert_eq!(server.task().summary(), ["complete [2,3,1]"]);
+    server.replay().unwrap();
 }

@@ -218,18 +218,23 @@ fn cancellation_reaches_through_a_scope_that_is_gone() {
 
 /// Many scopes one in the other, which end all at once.
 #[workflow]
-async fn deep_scopes(ctx: &Context) -> workflow::Result<bool> {
-    let mut inner = ctx.clone();
+async fn deep_scopes(ctx: &Context, cancel: bool) -> workflow::Result<bool> {
+    let (mut inner, outermost) = ctx.child();
     for _ in 0..200_000 {
         inner = inner.child().0;
+    }
+    if cancel {
+        outermost.cancel();
     }
     Ok(inner.is_cancelled())
 }
 
 #[test]
-fn deeply_nested_scopes_are_dropped() {
-    let mut server = Server::start::<deep_scopes>(vec![]);
-    assert_eq!(server.task().summary(), ["complete false"]);
+fn deeply_nested_scopes_are_cancelled_and_dropped() {
+    for cancel in [false, true] {
+        let mut server = Server::start::<deep_scopes>(vec![payload(&cancel)]);
+        assert_eq!(server.task().summary(), [format!("complete {cancel}")]);
+    }
 }
 
 /// Cancels what has started before it looks at it.
