@@ -3,6 +3,7 @@
 use crate::history::{self, Attributes, Event, EventType};
 use crate::server::{self, RUNTIME};
 use crate::{exceptions, history::Recorder};
+use std::cell::Cell;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How long a test may take, unless `TEMPORAL_TEST_DEADLINE` says otherwise, in seconds.
 const DEADLINE: Duration = Duration::from_secs(90);
+
+/// How long a test waits before it looks again at what cannot be waited for.
+pub const PAUSE: Duration = Duration::from_millis(20);
 
 /// How often a test's worker sends heartbeats at most.
 const HEARTBEATS: Duration = Duration::from_millis(200);
@@ -38,20 +42,29 @@ pub struct Env {
 /// When the body fails, or is not done by the deadline.
 #[track_caller]
 pub fn run(body: impl AsyncFnOnce(Env) -> anyhow::Result<()>) {
-    start(None, body);
+    start(None, Duration::ZERO, body);
 }
 
-/// Like [`run`], on a server of the test's own.
+/// Like [`run`], for a test that has more to do: it may take so long, or as long as any other test if that is longer.
 ///
 /// # Panics
-/// When the body fails, or is not done by the deadline.
+/// When the body fails, or is not done by then.
 #[track_caller]
-pub fn run_on(address: &str, body: impl AsyncFnOnce(Env) -> anyhow::Result<()>) {
-    start(Some(address), body);
+pub fn run_within(time: Duration, body: impl AsyncFnOnce(Env) -> anyhow::Result<()>) {
+    start(None, time, body);
+}
+
+/// Like [`run_within`], on a server of the test's own.
+///
+/// # Panics
+/// When the body fails, or is not done by then.
+#[track_caller]
+pub fn run_on(address: &str, time: Duration, body: impl AsyncFnOnce(Env) -> anyhow::Result<()>) {
+    start(Some(address), time, body);
 }
 
 #[track_caller]
-fn start(address: Option<&str>, body: impl AsyncFnOnce(Env) -> anyhow::Result<()>) {
+fn start(address: Option<&str>, time: Duration, body: impl AsyncFnOnce(Env) -> anyhow::Result<()>) {
     let caller = Location::caller();
     log();
     // libtest names each test's thread after the test.
@@ -63,7 +76,7 @@ fn start(address: Option<&str>, body: impl AsyncFnOnce(Env) -> anyhow::Result<()
         skip(&test, reason);
         return;
     }
-    let deadline = deadline();
+    let deadline = deadline().max(time);
     let scenario = async {
         let address = match address {
             Some(address) => address.to_owned(),
@@ -279,5 +292,32 @@ impl Env {
         accept: impl Fn(&Event) -> bool,
     ) -> anyhow::Result<Vec<Event>> {
         history::wait_for(&self.client, workflow_id, accept).await
+    }
+
+    /// Waits until the newest run of the workflow has so many events of a type, and gives the history up to the last of them.
+    ///
+    /// # Errors
+    /// When the history cannot be read, or ends before.
+    pub async fn until(&self, workflow_id: &str, kind: EventType, times: usize) -> anyhow::Result<Vec<Event>> {
+        let seen = Cell::new(0);
+        let accept = |event: &Event| {
+            seen.set(seen.get() + usize::from(event.event_type() == kind));
+            seen.get() == times
+        };
+        self.wait_for_event(workflow_id, accept).await
+    }
+}
+
+/// Looks again and again, with a pause between, until there is something: for what nobody tells of, such as lists and
+/// descriptions.
+///
+/// # Errors
+/// When looking fails.
+pub async fn look_until<T, E>(mut look: impl AsyncFnMut() -> Result<Option<T>, E>) -> Result<T, E> {
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }

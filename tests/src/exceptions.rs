@@ -20,12 +20,20 @@ pub const EXCEPTIONS: &[Exception] = &[
         only: &[Kind::Dev],
         reason: "it stops a server of its own and starts it again on its database file; the embedded server has no file",
     },
+    compares("comparison::s179_both_servers_write_the_same_for_ordinary_workflows"),
+    compares("comparison::s179_both_servers_write_the_same_for_tasks_and_activities"),
+    compares("comparison::s179_both_servers_write_the_same_for_updates"),
+    compares("comparison::s179_both_servers_write_the_same_for_children_and_chains"),
+];
+
+/// A test that compares the two servers.
+const fn compares(test: &'static str) -> Exception {
     Exception {
-        test: "comparison::s179_both_servers_write_the_same_histories",
+        test,
         only: &[Kind::Dev],
         reason: "it needs a real server beside the embedded one",
-    },
-];
+    }
+}
 
 /// Why the test does not run on this kind of server; `None` when it does.
 #[must_use]

@@ -10,4 +10,4 @@ pub mod history;
 pub mod python;
 pub mod server;
 
-pub use env::{Env, run, run_on};
+pub use env::{Env, look_until, run, run_on, run_within};

@@ -97,13 +97,15 @@ async fn first_mirror(ctx: &workflow::Context) -> workflow::Result<String> {
 fn long() -> ActivityOptions {
     ActivityOptions::start_to_close_timeout(Duration::from_secs(3600))
         // Without a heartbeat timeout an activity is not told of its cancellation.
-        .heartbeat_timeout(Duration::from_millis(500))
+        .heartbeat_timeout(Duration::from_secs(10))
         // By default a cancelled activity counts as ended at once; here its end is waited for.
         .cancellation_type(CancellationType::WaitCancellationCompleted)
 }
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<WorkflowError> {
-    let worker = Worker::builder(env.client(), "cancellation")
+    // Others may run the example on the same server.
+    let task_queue = format!("cancellation-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<Backup>()
         .activity(copy_volume)
         .activity(delete_copy)
@@ -113,7 +115,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Workflo
         .build()?;
     worker
         .run_until(async {
-            let options = WorkflowOptions::new(format!("backup-{}", std::process::id()), "cancellation");
+            let options = WorkflowOptions::new(format!("backup-{}", std::process::id()), &task_queue);
             let backup = env.client().start_workflow(Backup::run, "volume-1", options).await?;
             while !backup.query(Backup::copying, ()).await? {
                 tokio::time::sleep(Duration::from_millis(10)).await;

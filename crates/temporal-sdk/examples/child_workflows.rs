@@ -73,7 +73,9 @@ async fn fulfil(ctx: &workflow::Context, order: String, parcels: u32) -> workflo
 }
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<String>> {
-    let worker = Worker::builder(env.client(), "child-workflows")
+    // Others may run the example on the same server.
+    let task_queue = format!("child-workflows-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<fulfil>()
         .workflow::<Shipment>()
         .workflow::<survey>()
@@ -82,7 +84,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<Str
     worker
         .run_until(async {
             let order = format!("order-{}", std::process::id());
-            let options = WorkflowOptions::new(order.as_str(), "child-workflows");
+            let options = WorkflowOptions::new(order.as_str(), &task_queue);
             let shipped = env
                 .client()
                 .execute_workflow(fulfil, (order.as_str(), 2_u32), options)

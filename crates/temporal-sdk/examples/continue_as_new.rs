@@ -91,7 +91,9 @@ impl Billing {
 }
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Subscription> {
-    let worker = Worker::builder(env.client(), "continue-as-new")
+    // Others may run the example on the same server.
+    let task_queue = format!("continue-as-new-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<Billing>()
         .activity(charge)
         .build()?;
@@ -112,7 +114,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Subscri
                 runs: 0,
             };
             let id = format!("billing-{}", std::process::id());
-            let options = WorkflowOptions::new(id, "continue-as-new");
+            let options = WorkflowOptions::new(id, &task_queue);
             let billing = env.client().start_workflow(Billing::run, subscription, options).await?;
 
             // The result is that of the last run: the handle follows.

@@ -79,13 +79,15 @@ impl Recipe {
 }
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<String> {
-    let worker = Worker::builder(env.client(), "dynamic")
+    // Others may run the example on the same server.
+    let task_queue = format!("dynamic-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<Recipe>()
         .activity(any_step)
         .build()?;
     worker
         .run_until(async {
-            let options = WorkflowOptions::new(format!("thumbnail-{}", std::process::id()), "dynamic");
+            let options = WorkflowOptions::new(format!("thumbnail-{}", std::process::id()), &task_queue);
             let recipe = workflow::named::<String>("Thumbnail");
             let recipe = env.client().start_workflow(recipe, "cat.png", options).await?;
             recipe.signal(signal_named("resize"), 64).await?;

@@ -91,7 +91,9 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<String>
     let options = env.client().options().clone().interceptor(TenantOfClient("acme"));
     let client = Client::new(env.client().connection().clone(), options);
 
-    let worker = Worker::builder(&client, "interceptors")
+    // Others may run the example on the same server.
+    let task_queue = format!("interceptors-{}", std::process::id());
+    let worker = Worker::builder(&client, &task_queue)
         .workflow::<send_invoice>()
         .activity(store_invoice)
         .workflow_interceptor(TenantOfWorkflow)
@@ -99,7 +101,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<String>
         .build()?;
     worker
         .run_until(async {
-            let options = WorkflowOptions::new(format!("invoice-{}", std::process::id()), "interceptors");
+            let options = WorkflowOptions::new(format!("invoice-{}", std::process::id()), &task_queue);
             Ok(client.execute_workflow(send_invoice, 17_u32, options).await?)
         })
         .await?

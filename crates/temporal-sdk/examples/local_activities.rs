@@ -74,7 +74,9 @@ async fn quote(ctx: &workflow::Context, customer: String, lines: Vec<Line>) -> w
 }
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<String> {
-    let worker = Worker::builder(env.client(), "local-activities")
+    // Others may run the example on the same server.
+    let task_queue = format!("local-activities-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<quote>()
         .activity(price_in_cents)
         .activity(discount_percent)
@@ -88,7 +90,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<String>
                 pieces,
             };
             let input = ("Ada", vec![line("pen", 3), line("notebook", 1)]);
-            let options = WorkflowOptions::new(id, "local-activities");
+            let options = WorkflowOptions::new(id, &task_queue);
             Ok(env.client().execute_workflow(quote, input, options).await?)
         })
         .await?

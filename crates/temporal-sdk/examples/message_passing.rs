@@ -107,7 +107,9 @@ impl Cart {
 }
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Receipt> {
-    let worker = Worker::builder(env.client(), "message-passing")
+    // Others may run the example on the same server.
+    let task_queue = format!("message-passing-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<Cart>()
         .activity(reserve)
         .build()?;
@@ -120,7 +122,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Receipt
             };
 
             // Starts the cart with its first item; if it runs already, adds the item.
-            let options = WorkflowOptions::new(format!("cart-{}", std::process::id()), "message-passing");
+            let options = WorkflowOptions::new(format!("cart-{}", std::process::id()), &task_queue);
             let accepted = UpdateWaitStage::Accepted;
             let (cart, pens) = client
                 .start_update_with_start(Cart::run, (), options, Cart::add, item("pen", 3), accepted)

@@ -72,7 +72,9 @@ async fn provision(ctx: &workflow::Context, machine: String, every: Duration) ->
 }
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<String> {
-    let worker = Worker::builder(env.client(), "polling")
+    // Others may run the example on the same server.
+    let task_queue = format!("polling-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<provision>()
         .activities(Cloud::default())
         .build()?;
@@ -84,7 +86,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<String>
     };
     worker
         .run_until(async {
-            let options = WorkflowOptions::new(format!("provision-{}", std::process::id()), "polling");
+            let options = WorkflowOptions::new(format!("provision-{}", std::process::id()), &task_queue);
             Ok(env
                 .client()
                 .execute_workflow(provision, ("vm-1", every), options)

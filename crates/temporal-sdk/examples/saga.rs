@@ -91,7 +91,9 @@ fn options() -> ActivityOptions {
 }
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<[Outcome; 2]> {
-    let worker = Worker::builder(env.client(), "saga")
+    // Others may run the example on the same server.
+    let task_queue = format!("saga-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<book_trip>()
         .activities(Bookings { sold_out: "KL 1234" })
         .build()?;
@@ -106,7 +108,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<[Outcom
                     flight: flight.into(),
                 };
                 env.client()
-                    .execute_workflow(book_trip, trip, WorkflowOptions::new(id, "saga"))
+                    .execute_workflow(book_trip, trip, WorkflowOptions::new(id, &task_queue))
             };
             Ok([book("AF 99").await?, book("KL 1234").await?])
         })

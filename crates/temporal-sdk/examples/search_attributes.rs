@@ -38,9 +38,9 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<Str
     client
         .add_search_attributes(OrderAttributes::ATTRIBUTES.iter().copied())
         .await?;
-    let worker = Worker::builder(client, "search-attributes")
-        .workflow::<order>()
-        .build()?;
+    // Others may run the example on the same server.
+    let task_queue = format!("search-attributes-{}", std::process::id());
+    let worker = Worker::builder(client, &task_queue).workflow::<order>().build()?;
     worker
         .run_until(async {
             let customer = format!("customer-{}", std::process::id());
@@ -50,8 +50,8 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<Str
                     stage: None,
                     cents: None,
                 };
-                let options = WorkflowOptions::new(format!("{customer}-order-{number}"), "search-attributes")
-                    .search_attributes(found_by);
+                let options =
+                    WorkflowOptions::new(format!("{customer}-order-{number}"), &task_queue).search_attributes(found_by);
                 println!("{}", client.execute_workflow(order, cents, options).await?);
             }
 

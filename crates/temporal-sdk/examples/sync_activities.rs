@@ -60,7 +60,9 @@ async fn primes(ctx: &workflow::Context, limits: Vec<u32>) -> workflow::Result<V
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<u32>> {
     const THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
-    let worker = Worker::builder(env.client(), "sync-activities")
+    // Others may run the example on the same server.
+    let task_queue = format!("sync-activities-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<primes>()
         .activity(count_primes)
         .executor(ThreadPool::new(THREADS)?)
@@ -69,7 +71,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Vec<u32
         .build()?;
     worker
         .run_until(async {
-            let options = WorkflowOptions::new(format!("primes-{}", std::process::id()), "sync-activities");
+            let options = WorkflowOptions::new(format!("primes-{}", std::process::id()), &task_queue);
             Ok(env
                 .client()
                 .execute_workflow(primes, vec![10_000, 20_000, 30_000], options)

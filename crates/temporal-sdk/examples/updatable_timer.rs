@@ -72,7 +72,9 @@ impl Auction {
 }
 
 pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Option<Bid>> {
-    let worker = Worker::builder(env.client(), "updatable-timer")
+    // Others may run the example on the same server.
+    let task_queue = format!("updatable-timer-{}", std::process::id());
+    let worker = Worker::builder(env.client(), &task_queue)
         .workflow::<Auction>()
         .build()?;
     // A day passes at once where time is skipped.
@@ -83,7 +85,7 @@ pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<Option<
     };
     worker
         .run_until(async {
-            let options = WorkflowOptions::new(format!("auction-{}", std::process::id()), "updatable-timer");
+            let options = WorkflowOptions::new(format!("auction-{}", std::process::id()), &task_queue);
             let auction = env.client().start_workflow(Auction::run, 24 * hour, options).await?;
 
             let bid = |bidder: &str, euros| Bid {

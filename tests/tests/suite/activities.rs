@@ -366,7 +366,8 @@ pub(crate) async fn timeouts(ctx: &workflow::Context) -> workflow::Result<Vec<St
     let options = [
         ActivityOptions::start_to_close_timeout(short).retry_policy(once.clone()),
         quick().heartbeat_timeout(short).retry_policy(once),
-        ActivityOptions::schedule_to_close_timeout(short),
+        // Long enough that it has begun.
+        ActivityOptions::schedule_to_close_timeout(Duration::from_secs(5)),
         quick().schedule_to_start_timeout(short).task_queue(nowhere.as_str()),
     ];
     let all = options.map(|options| ctx.execute_activity(never, (), options));

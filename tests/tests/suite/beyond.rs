@@ -1,11 +1,11 @@
 //! What goes beyond the least that a Temporal SDK offers.
 
-use crate::{MINUTE, quick, quick_local};
+use crate::{MINUTE, doors, quick, quick_local};
 use futures_util::TryStreamExt as _;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use temporal_integration_tests::history::{Attributes, EventType};
-use temporal_integration_tests::run;
+use temporal_integration_tests::{look_until, run};
 use temporal_sdk::client::failure::ApplicationError;
 use temporal_sdk::client::{Priority, RetryPolicy, SearchAttributeKey, SearchAttributes};
 use temporal_sdk::worker::WorkerBuilder;
@@ -98,12 +98,11 @@ fn p17_p19_search_attributes_list_and_count() {
 
             // A real server's list comes a moment later.
             let query = format!("SuiteKeyword = '{value}' AND SuiteInt = 7");
-            let found = loop {
+            let found = look_until(async || {
                 let found: Vec<_> = client.list_workflows(&query).try_collect().await?;
-                if !found.is_empty() {
-                    break found;
-                }
-            };
+                anyhow::Ok(Some(found).filter(|found| !found.is_empty()))
+            })
+            .await?;
             assert_eq!(
                 found
                     .iter()
@@ -190,15 +189,27 @@ pub(crate) async fn by_finish(ctx: &workflow::Context) -> workflow::Result<Vec<u
     Ok(order)
 }
 
+/// Stands for [`after`], and ends when the test says so.
+#[activity(name = "after")]
+async fn after_the_door(ctx: &activity::Context, number: u64) -> activity::Result<u64> {
+    let run = ctx.info().workflow_run_id.clone().unwrap_or_default();
+    doors::opened(&format!("{run}-{number}")).await;
+    Ok(number)
+}
+
 #[test]
 fn p58_waiting_for_many_in_the_order_they_finish() {
     run(async |env| {
-        env.serve(env.worker().workflow::<by_finish>().activity(after), async {
-            let order = env
+        env.serve(env.worker().workflow::<by_finish>().activity(after_the_door), async {
+            let handle = env
                 .client()
-                .execute_workflow(by_finish, (), env.options("finish"))
+                .start_workflow(by_finish, (), env.options("finish"))
                 .await?;
-            assert_eq!(order, [10, 400, 800]);
+            for (ended, number) in (1..).zip([10, 400, 800]) {
+                doors::open(format!("{}-{number}", handle.run_id().unwrap_or_default()));
+                env.until(handle.id(), EventType::ActivityTaskCompleted, ended).await?;
+            }
+            assert_eq!(handle.result().await?, [10, 400, 800]);
             Ok(())
         })
         .await

@@ -1,6 +1,6 @@
 //! Cancellation: scopes, shields, drops, and the workflow's own.
 
-use crate::{MINUTE, quick};
+use crate::{MINUTE, doors, quick};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use temporal_integration_tests::history::{EventType, count, essential};
@@ -25,8 +25,17 @@ async fn until_cancelled(ctx: &activity::Context) -> activity::Result<()> {
     }
 }
 
+/// When an activity has begun that was started before.
+const LATER: Duration = Duration::from_secs(5);
+
+/// The door that says that this run's activity has cleaned up.
+fn cleaned(run_id: Option<&str>) -> String {
+    format!("{}-cleaned", run_id.unwrap_or_default())
+}
+
 #[activity]
-async fn clean_up(what: String) -> activity::Result<String> {
+async fn clean_up(ctx: &activity::Context, what: String) -> activity::Result<String> {
+    doors::open(cleaned(ctx.info().workflow_run_id.as_deref()));
     Ok(format!("cleaned {what}"))
 }
 
@@ -346,7 +355,7 @@ pub(crate) async fn does_not_wait(ctx: &workflow::Context, abandon: bool) -> wor
     };
     let options = quick().heartbeat_timeout(MINUTE).cancellation_type(kind);
     let activity = ctx.start_activity(until_cancelled, (), options);
-    ctx.sleep(Duration::from_millis(50)).await?;
+    ctx.sleep(LATER).await?;
     activity.cancel();
     Ok(activity.await.unwrap_err().is_cancelled())
 }
@@ -358,12 +367,11 @@ fn s70_s92_cancellation_types_of_activities() {
         env.serve(
             env.worker().workflow::<does_not_wait>().activity(until_cancelled),
             async {
-                for (suffix, abandon, requests) in [("try", false, 1), ("abandon", true, 0)] {
-                    assert!(
-                        env.client()
-                            .execute_workflow(does_not_wait, abandon, env.options(suffix))
-                            .await?
-                    );
+                let client = env.client();
+                let asked = client.execute_workflow(does_not_wait, false, env.options("try"));
+                let abandoned = client.execute_workflow(does_not_wait, true, env.options("abandon"));
+                assert_eq!(tokio::try_join!(asked, abandoned)?, (true, true));
+                for (suffix, requests) in [("try", 1), ("abandon", 0)] {
                     let events = env.events(&env.id(suffix)).await?;
                     assert_eq!(
                         count(&events, EventType::ActivityTaskCancelRequested),
@@ -410,7 +418,7 @@ fn s92_s94_cancelled_before_it_is_started() {
 #[workflow]
 pub(crate) async fn detaches(ctx: &workflow::Context) -> workflow::Result<()> {
     ctx.start_activity(clean_up, "detached", quick()).detach();
-    ctx.sleep(Duration::from_millis(50)).await?;
+    ctx.sleep(LATER).await?;
     Ok(())
 }
 
@@ -418,9 +426,9 @@ pub(crate) async fn detaches(ctx: &workflow::Context) -> workflow::Result<()> {
 fn s70_a_detached_activity_runs_on() {
     run(async |env| {
         env.serve(env.worker().workflow::<detaches>().activity(clean_up), async {
-            env.client()
-                .execute_workflow(detaches, (), env.options("detach"))
-                .await?;
+            let handle = env.client().start_workflow(detaches, (), env.options("detach")).await?;
+            doors::opened(&cleaned(handle.run_id())).await;
+            handle.result().await?;
             let events = env.events(&env.id("detach")).await?;
             assert_eq!(count(&events, EventType::ActivityTaskScheduled), 1);
             assert_eq!(count(&events, EventType::ActivityTaskCancelRequested), 0);

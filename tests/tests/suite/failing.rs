@@ -156,7 +156,7 @@ mended!(returns_task_failure, TASK_FAILURE_MENDED, |ctx| {
 fn s102_s105_a_panic_fails_the_task_until_mended() {
     run(async |env| {
         env.serve(env.worker().workflow::<panics>(), async {
-            let options = env.unrecorded_options("panics").task_timeout(Duration::from_secs(1));
+            let options = env.unrecorded_options("panics").task_timeout(Duration::from_secs(5));
             let handle = env.client().start_workflow(panics, (), options).await?;
             let failure = task_failure(&env, &env.unrecorded_id("panics")).await?;
             assert!(failure.contains("the workflow has a bug"), "{failure}");
@@ -173,7 +173,7 @@ fn s102_s105_a_panic_fails_the_task_until_mended() {
 fn s102_a_task_failure_that_code_returns() {
     run(async |env| {
         env.serve(env.worker().workflow::<returns_task_failure>(), async {
-            let options = env.unrecorded_options("returns").task_timeout(Duration::from_secs(1));
+            let options = env.unrecorded_options("returns").task_timeout(Duration::from_secs(5));
             let handle = env.client().start_workflow(returns_task_failure, (), options).await?;
             let failure = task_failure(&env, &env.unrecorded_id("returns")).await?;
             assert!(failure.contains("not now"), "{failure}");

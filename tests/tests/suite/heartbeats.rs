@@ -1,11 +1,11 @@
 //! What activities tell while they run, and what happens when they do not.
 
-use crate::{MINUTE, quick};
+use crate::{MINUTE, doors, quick};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use temporal_integration_tests::env::captured;
+use temporal_integration_tests::env::{PAUSE, captured};
 use temporal_integration_tests::history::{EventType, count};
-use temporal_integration_tests::run;
+use temporal_integration_tests::{look_until, run};
 use temporal_sdk::activity::CancellationReason;
 use temporal_sdk::client::failure::TimeoutType;
 use temporal_sdk::client::protos::api::common::v1::WorkflowExecution;
@@ -47,11 +47,11 @@ async fn tells_a_lot(ctx: &activity::Context) -> activity::Result<String> {
         .heartbeat_details
         .is_none()
     {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(PAUSE).await;
     }
     ctx.heartbeat("h".repeat(TOO_MUCH));
     while warnings(&workflow_id).is_empty() {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(PAUSE).await;
     }
     Err("once more".into())
 }
@@ -131,7 +131,7 @@ fn p61_an_activity_that_falls_silent_is_told_that_it_timed_out() {
                 .execute_workflow(waits_in_vain, (), env.unrecorded_options("silent"))
                 .await?;
             assert_eq!(told, format!("{:?}", Some(TimeoutType::Heartbeat)));
-            tokio::time::timeout(MINUTE / 3, silent.told.notified()).await?;
+            silent.told.notified().await;
             assert_eq!(*silent.reason.lock().unwrap(), Some(CancellationReason::TimedOut));
             Ok(())
         })
@@ -167,18 +167,13 @@ fn s156_the_last_heartbeat_of_an_activity_that_is_completed_later() {
                 .client()
                 .start_workflow(hears_of_leaving, (), env.unrecorded_options("leaves"))
                 .await?;
-            loop {
+            look_until(async || {
                 let described = describe(env.client(), handle.id()).await?;
-                let details = described
-                    .pending_activities
-                    .into_iter()
-                    .filter_map(|activity| activity.heartbeat_details)
-                    .any(|details| details.payloads[0].data == "\"last\"");
-                if details {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
+                let mut pending = described.pending_activities.into_iter();
+                let details = pending.find_map(|activity| activity.heartbeat_details);
+                anyhow::Ok(details.filter(|details| details.payloads[0].data == "\"last\""))
+            })
+            .await?;
             let target = ActivityTarget::ids(handle.id(), "1");
             env.client().activity_handle(target).complete(&"done").await?;
             assert_eq!(handle.result().await?, "done");
@@ -199,6 +194,7 @@ fn stops(ctx: &activity::Context) -> Result<(), Box<dyn std::error::Error + Send
 
 #[activity]
 fn stops_in_a_helper(ctx: &activity::Context) -> activity::Result<()> {
+    doors::open(ctx.info().workflow_run_id.clone().unwrap_or_default());
     stops(ctx)?;
     Ok(())
 }
@@ -208,10 +204,8 @@ async fn stops_helper(ctx: &workflow::Context) -> workflow::Result<bool> {
     let options = quick()
         .heartbeat_timeout(MINUTE)
         .cancellation_type(workflow::CancellationType::WaitCancellationCompleted);
-    let activity = ctx.start_activity(stops_in_a_helper, (), options);
-    ctx.sleep(Duration::from_millis(10)).await?;
-    activity.cancel();
-    Ok(activity.await.unwrap_err().is_cancelled())
+    let ended = ctx.execute_activity(stops_in_a_helper, (), options).await;
+    Ok(ended.unwrap_err().is_cancelled())
 }
 
 /// S92: a cancellation that went through a boxed error is a cancellation, not a failure that is tried again.
@@ -228,6 +222,8 @@ fn s92_a_cancellation_in_a_boxed_error() {
                 .client()
                 .start_workflow(stops_helper, (), env.unrecorded_options("boxed"))
                 .await?;
+            doors::opened(handle.run_id().unwrap_or_default()).await;
+            handle.cancel().await?;
             assert!(handle.result().await?);
             let events = env.events(handle.id()).await?;
             assert_eq!(count(&events, EventType::ActivityTaskCanceled), 1);

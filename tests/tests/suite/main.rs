@@ -13,6 +13,7 @@ mod comparison;
 mod continue_as_new;
 mod cross_language;
 mod data;
+mod doors;
 mod dynamic;
 mod examples;
 mod failing;

@@ -6,12 +6,11 @@ use crate::{MINUTE, quick, update_failure};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use temporal_integration_tests::env::captured;
 use temporal_integration_tests::history::EventType;
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::activity::{Activity, ActivityRef, NoParams};
-use temporal_sdk::client::definition::{query_named, update_named};
+use temporal_sdk::client::definition::{query_named, signal_named, update_named};
 use temporal_sdk::client::{UpdateOptions, UpdateWaitStage, WorkflowHandle};
 use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::workflow::{Context, RawValues};
@@ -558,7 +557,7 @@ async fn changing(ctx: &Context) -> workflow::Result<()> {
         ctx.execute_activity(workflow::activity_named::<()>("echo"), "x", quick())
             .await?;
     } else {
-        ctx.sleep(Duration::from_millis(300)).await?;
+        ctx.sleep(MINUTE).await?;
     }
     Ok(())
 }
@@ -585,6 +584,9 @@ fn p64_nondeterminism_fails_the_workflow_if_it_says_so() {
                 env.wait_for_event(&env.unrecorded_id(suffix), began).await?;
             }
             CHANGED.store(true, Ordering::SeqCst);
+            // Their next tasks, for which the worker replays them.
+            hard.signal(signal_named("anything"), ()).await?;
+            soft.signal(signal_named("anything"), ()).await?;
             let error = hard.result().await.unwrap_err();
             assert!(error.to_string().contains("[TMPRL1100]"), "{error}");
             let message = task_failure(&env, "soft").await?;

@@ -7,10 +7,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::env::captured;
 use temporal_integration_tests::history::{Attributes, EventType, count};
+use temporal_integration_tests::server::RUNTIME;
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::data::{DataConverter, encoding_of};
 use temporal_sdk::client::definition::{Untyped, query_named, signal_named, update_named};
@@ -23,6 +24,7 @@ use temporal_sdk::client::{Client, ClientOptions};
 use temporal_sdk::worker::{Replayer, WorkerBuilder};
 use temporal_sdk::workflow::{ChildWorkflowOptions, Context, LocalBoxFuture, Outgoing, sync};
 use temporal_sdk::{activity, workflow};
+use tokio::sync::Notify;
 
 // ---- handlers left behind
 
@@ -527,13 +529,26 @@ fn p65_encoded_failure_attributes() {
 
 // ---- code that does not give its thread back, or waits for another
 
-static UNBLOCKED: AtomicBool = AtomicBool::new(false);
+/// Whether the code that blocks has done so, and whether it may go on.
+static BLOCKED: AtomicBool = AtomicBool::new(false);
+static MAY_GO_ON: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
+/// Blocks its thread, the first time, until the test has seen what came of it.
 fn block_once() {
-    if !UNBLOCKED.swap(true, Ordering::SeqCst) {
+    if !BLOCKED.swap(true, Ordering::SeqCst) {
         // The mistake itself, of which another guard is not to speak.
-        workflow::unrestricted(|| std::thread::sleep(Duration::from_secs(2)));
+        workflow::unrestricted(|| {
+            let (may_go_on, told) = &MAY_GO_ON;
+            let blocked = may_go_on.lock().unwrap();
+            drop(told.wait_timeout_while(blocked, MINUTE, |may_go_on| !*may_go_on));
+        });
     }
+}
+
+fn unblock() {
+    let (may_go_on, told) = &MAY_GO_ON;
+    *may_go_on.lock().unwrap() = true;
+    told.notify_all();
 }
 
 #[workflow]
@@ -576,6 +591,7 @@ fn p72_deadlock_detection() {
                 .wait_for_event(&id, |event| event.event_type() == EventType::WorkflowTaskFailed)
                 .await?;
             let message = failed_task(&events).unwrap_or_default();
+            unblock();
             assert!(message.contains("TMPRL1101"), "{message}");
             client.execute_workflow(other_one, (), env.options("other")).await?;
             handle.result().await?;
@@ -585,21 +601,21 @@ fn p72_deadlock_detection() {
     });
 }
 
-static THREAD_DONE: tokio::sync::Notify = tokio::sync::Notify::const_new();
+/// What the thread waits for, and tells.
+static THREAD: (Notify, Notify) = (Notify::const_new(), Notify::const_new());
 
 /// Woken by a thread, as by any executor but the workflow's own.
 fn from_a_thread() -> tokio::sync::oneshot::Receiver<u32> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let start = || {
-        std::thread::spawn(move || {
-            // Not while the workflow's code runs, which would be too early to wake it.
-            std::thread::sleep(Duration::from_millis(50));
-            let _ = sender.send(1);
-            THREAD_DONE.notify_one();
-        })
+    let (may_wake, woken) = &THREAD;
+    let wake = async move {
+        // Not while the workflow's code runs, which would be too early to wake it.
+        may_wake.notified().await;
+        let _ = sender.send(1);
+        woken.notify_one();
     };
-    // Starting the thread is refused too, in another way.
-    drop(workflow::unrestricted(start));
+    // Starting the task is refused too, in another way.
+    drop(workflow::unrestricted(|| RUNTIME.spawn(wake)));
     receiver
 }
 
@@ -618,8 +634,11 @@ fn s87_threads_and_executors_are_refused() {
                 .start_workflow(waits_for_thread, (), env.unrecorded_options("thread"))
                 .await?;
             let id = env.unrecorded_id("thread");
+            env.until(&id, EventType::WorkflowTaskCompleted, 1).await?;
+            let (may_wake, woken) = &THREAD;
+            may_wake.notify_one();
+            woken.notified().await;
             // It is found at the next task.
-            THREAD_DONE.notified().await;
             handle.signal(signal_named("anything"), ()).await?;
             let events = env
                 .wait_for_event(&id, |event| event.event_type() == EventType::WorkflowTaskFailed)

@@ -1,14 +1,15 @@
 //! Starting and ending workers.
 
 use crate::{MINUTE, quick};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use temporal_integration_tests::run;
+use temporal_integration_tests::{run, run_within};
 use temporal_sdk::activity::CancellationReason;
 use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::{activities, activity, workflow};
-use tokio::sync::Notify;
+use tokio::sync::{Barrier, Notify};
 
 #[activity]
 async fn one() -> activity::Result<u32> {
@@ -72,11 +73,11 @@ fn s37_s40_workers_that_are_refused() {
     });
 }
 
-/// Counts how many run at a time.
-#[derive(Default)]
+/// Counts how many run at a time, of whom each waits for another.
 struct Gauge {
     now: AtomicUsize,
     most: AtomicUsize,
+    two: Barrier,
 }
 
 #[activities]
@@ -85,6 +86,8 @@ impl Gauge {
     async fn measured(&self) -> activity::Result<()> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
+        self.two.wait().await;
+        // For a third one to come, if it may.
         tokio::time::sleep(Duration::from_millis(30)).await;
         self.now.fetch_sub(1, Ordering::SeqCst);
         Ok(())
@@ -104,7 +107,11 @@ pub(crate) async fn measures(ctx: &workflow::Context, number: u32) -> workflow::
 #[test]
 fn s40_p39_slots_limit_activities() {
     run(async |env| {
-        let gauge = Arc::new(Gauge::default());
+        let gauge = Arc::new(Gauge {
+            now: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            two: Barrier::new(2),
+        });
         let worker = env
             .worker()
             .workflow::<measures>()
@@ -210,10 +217,13 @@ fn s161_p61_shutdown_cancels_what_does_not_end() {
     watches_shutdown("ignore", Duration::from_millis(50), "elsewhere", &["cancelled true"]);
 }
 
+/// The workflows that replay has begun again.
+static REPLAYED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
 /// S40: caches of 0 and of 1 under load: every run is replayed again and again, and comes to its end.
 #[test]
 fn s40_small_caches_under_load() {
-    run(async |env| {
+    run_within(MINUTE * 3, async |env| {
         for size in [0, 1] {
             let worker = env
                 .worker()
@@ -228,6 +238,9 @@ fn s40_small_caches_under_load() {
                 }
                 for handle in handles {
                     assert_eq!(handle.result().await?, 6);
+                    // Where nothing is kept, each task but the first one is a replay.
+                    let replayed = REPLAYED.lock().unwrap().contains(handle.id());
+                    assert!(replayed || size > 0, "{}", handle.id());
                 }
                 Ok(())
             })
@@ -239,6 +252,9 @@ fn s40_small_caches_under_load() {
 
 #[workflow]
 pub(crate) async fn many_steps(ctx: &workflow::Context) -> workflow::Result<u32> {
+    if ctx.is_replaying() {
+        REPLAYED.lock().unwrap().insert(ctx.info().workflow_id.clone());
+    }
     let mut sum = 0;
     for _ in 0..3 {
         sum += ctx.execute_activity(one, (), quick()).await?;

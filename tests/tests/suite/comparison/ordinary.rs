@@ -4,7 +4,7 @@
 
 use super::Scenario;
 use crate::{
-    activities, author, beyond, cancellation, children, client, continue_as_new, data, dynamic, failing, hello,
+    activities, author, beyond, cancellation, children, client, continue_as_new, data, doors, dynamic, failing, hello,
 };
 use crate::{
     local_activities, messages, nexus_workflows, ordering, patches, rows_workflows, timers_conditions, trouble,
@@ -179,9 +179,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 .client()
                 .start_workflow(workflow, endpoint.as_str(), stage.options())
                 .await?;
-            let (ended, served) = tokio::join!(handle.result(), nexus_workflows::serve(env, &queue, handle.id(), 5));
-            served?;
-            ended?;
+            nexus_workflows::serve(env, &queue, handle.id(), handle.result()).await??;
             stage.also("arrives");
             stage.also("returns");
             Ok(())
@@ -250,12 +248,20 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     ("local-retries", executes!(local_activities::local_retries, ())),
     ("local-backoff", executes!(local_activities::backs_off_by_timer, ())),
-    (
-        "local-long",
-        executes!(local_activities::outlasts_its_task, (), |options| {
-            options.task_timeout(Duration::from_secs(5))
-        }),
-    ),
+    ("local-long", |stage| {
+        async move {
+            let options = stage.options().task_timeout(local_activities::LONG_TASK);
+            let client = stage.env.client();
+            let handle = client
+                .start_workflow(local_activities::outlasts_its_task, (), options)
+                .await?;
+            stage.first_task().await?;
+            doors::open(handle.run_id().unwrap_or_default());
+            handle.result().await?;
+            Ok(())
+        }
+        .boxed_local()
+    }),
     // Failing.
     ("next-retry", executes!(activities::impatient, ())),
     (
