@@ -45,6 +45,18 @@ pub(super) fn expand(options: &WorkflowOptions, mut function: ItemFn) -> syn::Re
     let result = quote_spanned! {returned.span()=>
         #sdk::workflow::Returned::into_result(#ident(#context #(#variables),*).await)
     };
+    // What takes any name has none to be called by.
+    let reference = (!dynamic).then(|| {
+        quote! {
+            impl #sdk::workflow::WorkflowRef for #ident {
+                type Workflow = Self;
+
+                fn name(&self) -> ::std::borrow::Cow<'_, str> {
+                    ::std::borrow::Cow::Borrowed(#name)
+                }
+            }
+        }
+    });
     Ok(quote! {
         #(#docs)*
         #[allow(non_camel_case_types)]
@@ -57,13 +69,7 @@ pub(super) fn expand(options: &WorkflowOptions, mut function: ItemFn) -> syn::Re
             const NAME: &'static str = #name;
         }
 
-        impl #sdk::workflow::WorkflowRef for #ident {
-            type Workflow = Self;
-
-            fn name(&self) -> ::std::borrow::Cow<'_, str> {
-                ::std::borrow::Cow::Borrowed(#name)
-            }
-        }
+        #reference
 
         impl #sdk::workflow::Workflow for #ident {
             const DYNAMIC: bool = #dynamic;

@@ -3,10 +3,10 @@
 use crate::raw_values::RawValues;
 use crate::workflow::context::Context;
 use crate::workflow::definition::{
-    Called, Decode, Dynamic, HandlerOptions, Incoming, Input, Instance, Receivable, downcast,
+    Called, Decode, Dynamic, HandlerOptions, Incoming, Input, Instance, decode, downcast,
 };
 use crate::workflow::dispatch;
-use crate::workflow::error::{Error, Result};
+use crate::workflow::error::Result;
 use crate::workflow::misuse;
 use crate::workflow::stack_trace;
 use std::any::Any;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
-use temporal_client::data::{ConversionError, FromPayload, PayloadConverterExt as _, ToPayload};
+use temporal_client::data::{ConversionError, FromPayload, ToPayload};
 use temporal_client::definition::One;
 use temporal_protos::api::common::v1::Payload;
 
@@ -133,18 +133,6 @@ impl<O> fmt::Debug for AddedTable<O> {
     }
 }
 
-fn decode<P: Receivable>(incoming: Incoming<'_>) -> Result<Input, ConversionError> {
-    Ok(Box::new(P::receive(
-        incoming.name,
-        incoming.payloads,
-        incoming.converter,
-    )?))
-}
-
-fn encode<T: ToPayload>(context: &Context, value: &T) -> Result<Payload> {
-    context.payload_converter().encode(value).map_err(Error::conversion)
-}
-
 /// Handlers that are added while the workflow runs, where it is not known before which there are. They take one input of a
 /// type, `()`, or with the `dynamic` forms whatever no other handler takes.
 ///
@@ -218,7 +206,7 @@ impl Context {
     ) {
         let call = move |context: &Self, input| {
             let answer = handler(context, downcast::<T>(input));
-            Called::Now(answer.and_then(|answer| encode(context, &answer)))
+            Called::Now(answer.and_then(|answer| context.encode_result(&answer)))
         };
         let table = &self.run().handlers.added_queries;
         self.add(
@@ -233,7 +221,7 @@ impl Context {
     pub fn on_any_query<O: ToPayload>(&self, handler: impl Fn(&Self, String, RawValues) -> Result<O> + 'static) {
         let call = move |context: &Self, input| {
             let (name, values) = downcast::<(String, RawValues)>(input);
-            Called::Now(handler(context, name, values).and_then(|answer| encode(context, &answer)))
+            Called::Now(handler(context, name, values).and_then(|answer| context.encode_result(&answer)))
         };
         let table = &self.run().handlers.added_queries;
         self.add("on_any_query", table, None, AddedHandler::new(decode::<Dynamic>, call));
@@ -395,5 +383,5 @@ where
 /// A handler that goes on, with its result encoded.
 fn later<O: ToPayload>(context: &Context, future: impl Future<Output = Result<O>> + 'static) -> Called<Payload> {
     let context = context.clone();
-    Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
+    Called::Later(Box::pin(async move { context.encode_result(&future.await?) }))
 }

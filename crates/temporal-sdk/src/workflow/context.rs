@@ -322,7 +322,8 @@ impl Context {
         self.start_timer(duration)
     }
 
-    /// Waits until the workflow's clock shows `time`; not at all when it is past.
+    /// Waits until the workflow's clock shows `time`. When that is past, it is a timer of zero: the code goes on with the next
+    /// workflow task.
     #[track_caller]
     pub fn sleep_until(&self, time: SystemTime) -> Sleep {
         self.start_timer(time.duration_since(self.now()).unwrap_or_default())

@@ -7,11 +7,9 @@ use crate::workflow::options::setters;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
-use temporal_client::data::ConversionError;
 use temporal_client::definition::{AnyParams, EncodeParams, IntoInput, WorkflowDefinition, WorkflowRef};
 use temporal_client::{Memo, RetryPolicy, SearchAttributes};
 use temporal_core::ContinueAsNew;
-use temporal_protos::api::common::v1::Payload;
 use temporal_protos::api::enums::v1::ContinueAsNewVersioningBehavior;
 
 /// How a workflow continues as new: [`Context::continue_as_new_with`](crate::workflow::Context::continue_as_new_with).
@@ -97,10 +95,7 @@ impl Context {
     /// Like [`continue_as_new`](Self::continue_as_new), with options.
     #[must_use = "return it as the error of the run method"]
     pub fn continue_as_new_with(&self, input: impl IntoInput<AnyParams>, options: ContinueAsNewOptions) -> Error {
-        self.continues(
-            AnyParams::encode(&input.into_input(), &**self.payload_converter()),
-            options,
-        )
+        self.continues::<AnyParams>(&input.into_input(), options)
     }
 
     /// Ends this run and begins a new one of another workflow type, which takes this input: return it as the error of the run
@@ -129,16 +124,12 @@ impl Context {
     where
         <R::Workflow as WorkflowDefinition>::Params: EncodeParams,
     {
-        let values = input.into_input();
-        let arguments = <R::Workflow as WorkflowDefinition>::Params::encode(&values, &**self.payload_converter());
-        self.continues(arguments, options.workflow_type(workflow.name()))
+        let options = options.workflow_type(workflow.name());
+        self.continues::<<R::Workflow as WorkflowDefinition>::Params>(&input.into_input(), options)
     }
 
-    fn continues(&self, arguments: Result<Vec<Payload>, ConversionError>, options: ContinueAsNewOptions) -> Error {
-        let mut arguments = match arguments {
-            Ok(arguments) => arguments,
-            Err(error) => return Error::conversion(error),
-        };
+    fn continues<P: EncodeParams>(&self, values: &P::Values, options: ContinueAsNewOptions) -> Error {
+        let mut arguments = self.encode::<P>(values, || "the new run".to_owned());
         let (mut options, mut header) = (options, BTreeMap::new());
         let name = options.workflow_type.clone().filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| self.info().workflow_type.clone());

@@ -15,7 +15,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
-use temporal_client::data::{ConversionError, PayloadConverter, PayloadConverterExt as _, ToPayload};
+use temporal_client::data::{ConversionError, PayloadConverter, ToPayload};
 use temporal_client::definition::{DecodeParams, WorkflowDefinition};
 use temporal_protos::api::common::v1::Payload;
 
@@ -355,7 +355,7 @@ impl Receivable for Dynamic {
     }
 }
 
-fn decode<P: Receivable>(incoming: Incoming<'_>) -> Result<Input, ConversionError> {
+pub(crate) fn decode<P: Receivable>(incoming: Incoming<'_>) -> Result<Input, ConversionError> {
     Ok(Box::new(P::receive(
         incoming.name,
         incoming.payloads,
@@ -379,10 +379,6 @@ fn instance<W: 'static>(instance: &Instance) -> Rc<W> {
     Rc::clone(instance)
         .downcast::<W>()
         .expect("a handler is called on an instance of its own workflow")
-}
-
-fn encode<T: ToPayload>(context: &Context, value: &T) -> Result<Payload, Error> {
-    context.payload_converter().encode(value).map_err(Error::conversion)
 }
 
 impl<W: Workflow> Registration<W> {
@@ -506,7 +502,7 @@ impl<W: Workflow> Registration<W> {
     {
         let call: Run = Box::new(move |this, context, input| {
             let future = run(instance(&this), context.clone(), downcast::<P::Values>(input));
-            Box::pin(async move { encode(&context, &future.await?) })
+            Box::pin(async move { context.encode_result(&future.await?) })
         });
         self.run = Some((decode::<P>, call));
     }
@@ -551,7 +547,7 @@ impl<W: Workflow> Registration<W> {
     ) {
         let call: Call<Payload> = Box::new(move |this, context, input| {
             let result = handle(&instance(this), context, downcast::<P::Values>(input));
-            Called::Now(result.and_then(|value| encode(context, &value)))
+            Called::Now(result.and_then(|value| context.encode_result(&value)))
         });
         let twice = self.queries.add(QUERY, self.shared_by, decode::<P>, options, call);
         self.shared_twice.extend(twice);
@@ -565,7 +561,7 @@ impl<W: Workflow> Registration<W> {
     ) {
         let call: Call<Payload> = Box::new(move |this, context, input| {
             let result = handle(&instance(this), context, downcast::<P::Values>(input));
-            Called::Now(result.and_then(|value| encode(context, &value)))
+            Called::Now(result.and_then(|value| context.encode_result(&value)))
         });
         let twice = self.updates.add(UPDATE, self.shared_by, decode::<P>, options, call);
         self.shared_twice.extend(twice);
@@ -582,7 +578,7 @@ impl<W: Workflow> Registration<W> {
         let call: Call<Payload> = Box::new(move |this, context, input| {
             let future = handle(instance(this), context.clone(), downcast::<P::Values>(input));
             let context = context.clone();
-            Called::Later(Box::pin(async move { encode(&context, &future.await?) }))
+            Called::Later(Box::pin(async move { context.encode_result(&future.await?) }))
         });
         let twice = self.updates.add(UPDATE, self.shared_by, decode::<P>, options, call);
         self.shared_twice.extend(twice);

@@ -16,6 +16,7 @@ use crate::workflow::stack_trace;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::task::Poll;
 use temporal_client::data::ConversionError;
 use temporal_client::failure::ApplicationError;
 use temporal_core::{QueryRequest, SignalReceived, UpdateReceived};
@@ -59,7 +60,7 @@ pub(crate) fn signal(run: &Run, signal: SignalReceived) {
             signal_failed(&task_run, &name, error);
         }
     };
-    run.executor.spawn(task_name, Box::pin(task));
+    start_handler(run, task_name, Box::pin(task));
 }
 
 /// Keeps a signal that nobody handles.
@@ -131,10 +132,32 @@ fn intercepted_signal(run: &Run, call: Call) -> LocalBoxFuture<Result<()>> {
     })
 }
 
+/// What a handler within interceptors gives. One that is async begins when its turn comes, as it does without them.
 async fn done<O>(called: Called<O>) -> Result<O> {
     match called {
         Called::Now(result) => result,
-        Called::Later(future) => future.await,
+        Called::Later(future) => {
+            let mut its_turn = false;
+            std::future::poll_fn(|context| {
+                if std::mem::replace(&mut its_turn, true) {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            future.await
+        }
+    }
+}
+
+/// Starts a handler's task: at the end of the queue when it is the handler's own; in place with interceptors around it, where
+/// the handler still is to be called.
+fn start_handler(run: &Run, name: TaskName, task: LocalBoxFuture<()>) {
+    if run.environment.interceptors.is_empty() {
+        run.executor.spawn(name, task);
+    } else {
+        run.executor.begin(name, task);
     }
 }
 
@@ -175,19 +198,27 @@ pub(crate) fn update(run: &Run, update: UpdateReceived) -> Result<()> {
     } = update;
     let context = Context::root(run).for_update(update_id, name.clone());
     let call = Call::new(context.clone(), name.clone(), arguments, header);
-    let input = match decode_update(run, &found, &call) {
+    // Interceptors may change the arguments before anything reads them.
+    let input = if run.environment.interceptors.is_empty() {
+        decode_update(run, &found, &call).map(Some)
+    } else {
+        Ok(None)
+    };
+    let input = input.and_then(|input| {
+        if run_validator {
+            validate(run, &found, &subject, &call, input.as_ref())?;
+        }
+        Ok(input)
+    });
+    let input = match input {
         Ok(input) => input,
         Err(error) => {
             reject(run, &protocol_id, &error);
             return Ok(());
         }
     };
-    if run_validator && let Err(error) = validate(run, &found, &subject, &call, &input) {
-        reject(run, &protocol_id, &error);
-        return Ok(());
-    }
     run.core.borrow_mut().accept_update(&protocol_id);
-    let future = if run.environment.interceptors.is_empty() {
+    let future = if let Some(input) = input {
         let called = run.handlers.call(
             || format!("the handler of update \"{name}\""),
             || found.handler().call(&subject.instance, &context, input),
@@ -210,7 +241,7 @@ pub(crate) fn update(run: &Run, update: UpdateReceived) -> Result<()> {
             misuse::raise_error(error);
         }
     };
-    run.executor.spawn(task_name, Box::pin(task));
+    start_handler(run, task_name, Box::pin(task));
     Ok(())
 }
 
@@ -226,19 +257,24 @@ fn decode_update(run: &Run, found: &Found<'_, Payload>, call: &Call) -> Result<I
         .map_err(|error| unreadable("update", call.name(), &error))
 }
 
-fn validate(run: &Run, found: &Found<'_, Payload>, subject: &Subject, call: &Call, input: &Input) -> Result<()> {
+fn validate(
+    run: &Run,
+    found: &Found<'_, Payload>,
+    subject: &Subject,
+    call: &Call,
+    input: Option<&Input>,
+) -> Result<()> {
     let what = || format!("the validator of update \"{}\"", call.name());
-    let arguments = call.arguments();
     let result = read_only(run, Phase::Validator, what, || {
         let mut call = call.clone();
         for interceptor in &run.environment.interceptors {
             interceptor.validate_update(&mut call)?;
         }
-        if call.arguments() == arguments {
-            return found.handler().validate(&subject.instance, call.context(), &**input);
+        let validate = |input: &Input| found.handler().validate(&subject.instance, call.context(), &**input);
+        match input {
+            Some(input) => validate(input),
+            None => validate(&decode_update(run, found, &call)?),
         }
-        let input = decode_update(run, found, &call)?;
-        found.handler().validate(&subject.instance, call.context(), &*input)
     });
     result.map_err(|error| from_handler(run, HandlerKind::Validator, call.name(), error))
 }

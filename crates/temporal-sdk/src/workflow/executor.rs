@@ -230,6 +230,19 @@ impl Executor {
         id
     }
 
+    /// Polls a new task at once, in the midst of the poll under way; it is queued only when that wakes it.
+    pub(crate) fn begin(&self, name: TaskName, future: LocalBoxFuture<()>) {
+        let id = self.park(name, future);
+        let task = self.tasks.borrow().get(id).cloned();
+        if let Some(task) = task {
+            task.shared.state.store(WOKEN, Ordering::Release);
+        }
+        let current = self.current.get();
+        self.poll(id);
+        self.current.set(current);
+        self.progress.set(true);
+    }
+
     /// Puts a parked task at the end of the queue.
     pub(crate) fn start(&self, id: TaskId) {
         let task = self.tasks.borrow().get(id).cloned();

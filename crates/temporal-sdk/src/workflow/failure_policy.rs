@@ -1,9 +1,10 @@
 //! Which errors fail the workflow, and which only its task.
 
-use crate::workflow::error::Error;
+use crate::workflow::error::{Error, WaitError};
+use std::any::TypeId;
 use std::error::Error as StdError;
 use std::fmt;
-use temporal_client::failure::short_type_name;
+use temporal_client::failure::{Failure, short_type_name};
 
 /// Which errors fail the workflow, and which only its task, where that is not as usual.
 #[derive(Clone, Default)]
@@ -23,9 +24,15 @@ struct ErrorType {
 
 impl ErrorType {
     fn of<E: StdError + Send + Sync + 'static>() -> Self {
+        let is_type_of: fn(&Error) -> bool = if TypeId::of::<E>() == TypeId::of::<WaitError>() {
+            // An error keeps what it holds, not that a wait ended by it.
+            |error| matches!(error.as_failure(), Some(Failure::Timeout(_) | Failure::Cancelled(_)))
+        } else {
+            |error| error.downcast_ref::<E>().is_some()
+        };
         Self {
             name: short_type_name(std::any::type_name::<E>()),
-            is_type_of: |error| error.downcast_ref::<E>().is_some(),
+            is_type_of,
         }
     }
 }

@@ -52,7 +52,8 @@ pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 /// }
 /// ```
 pub trait Interceptor: Send + Sync + 'static {
-    /// The run method is about to run: `next.run(call)` runs it.
+    /// The run method is about to run: `next.run(call)` runs it. What `#[init]` makes was made before, of the arguments as they
+    /// came.
     fn execute<'a>(&'a self, call: Call, next: Next<'a, Payload>) -> LocalBoxFuture<'a, Result<Payload>> {
         next.run(call)
     }

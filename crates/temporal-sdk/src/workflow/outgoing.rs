@@ -5,7 +5,7 @@ use crate::workflow::error::Error;
 use crate::workflow::misuse;
 use std::collections::BTreeMap;
 use temporal_client::Memo;
-use temporal_client::data::{ConversionError, PayloadConverterExt as _};
+use temporal_client::data::{ConversionError, PayloadConverterExt as _, ToPayload};
 use temporal_client::definition::EncodeParams;
 use temporal_protos::api::common::v1::Payload;
 use temporal_protos::api::sdk::v1::UserMetadata;
@@ -25,12 +25,22 @@ impl Context {
         }
     }
 
+    /// What a method or a handler gave.
+    pub(crate) fn encode_result<T: ToPayload>(&self, value: &T) -> Result<Payload, Error> {
+        let encoded = self.payload_converter().encode(value);
+        encoded.map_err(|error| self.unsendable(&format!("a result ({})", std::any::type_name::<T>()), error))
+    }
+
     fn cannot_send(&self, what: &str, error: ConversionError) -> ! {
+        misuse::raise_error(self.unsendable(what, error))
+    }
+
+    fn unsendable(&self, what: &str, error: ConversionError) -> Error {
         let text = format!(
             "{what} cannot be sent: {error}; {} has to give a value that its worker's data converter takes",
             self.run().described()
         );
-        misuse::raise_error(Error::unconvertible(text, error))
+        Error::unconvertible(text, error)
     }
 
     pub(crate) fn metadata(&self, summary: Option<&String>, details: Option<&String>) -> Option<UserMetadata> {

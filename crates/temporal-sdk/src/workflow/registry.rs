@@ -23,7 +23,7 @@ pub enum RegisterWorkflowError {
     Twice(String),
     /// There is a dynamic workflow already.
     #[error(
-        "the workflows `{first}` and `{second}` are both dynamic: only one can take the workflow types that no other takes; leave one out, or give it a name"
+        "the workflows `{first}` and `{second}` are both dynamic: only one can take the workflow types that no other takes; leave one out, or register it with `workflow_named`"
     )]
     TwoDynamic {
         /// The type that was registered first.
@@ -62,7 +62,8 @@ impl WorkflowRegistry {
             second: twice.second,
         })?;
         let entry = Arc::new(entry);
-        if W::DYNAMIC {
+        // With a name of its own it takes that one alone.
+        if W::DYNAMIC && name == W::NAME {
             if let Some(dynamic) = &self.dynamic {
                 return Err(RegisterWorkflowError::TwoDynamic {
                     first: dynamic.type_name,

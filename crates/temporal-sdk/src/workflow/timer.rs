@@ -87,7 +87,8 @@ impl fmt::Debug for Sleep {
 /// given up: [`WaitError::Cancelled`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Timeout<F> {
-    future: Pin<Box<F>>,
+    /// Until it ends or time is up.
+    future: Option<Pin<Box<F>>>,
     timer: Option<Sleep>,
     duration: Duration,
     cancelled: ScopeCancelled,
@@ -97,7 +98,7 @@ impl<F: Future> Timeout<F> {
     #[track_caller]
     pub(crate) fn new(context: &Context, options: TimerOptions, future: F) -> Self {
         Self {
-            future: Box::pin(future),
+            future: Some(Box::pin(future)),
             duration: options.duration,
             timer: Some(context.start_limit(options)),
             cancelled: context.watch_cancellation(),
@@ -124,13 +125,15 @@ impl<F: Future> Future for Timeout<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Poll::Ready(output) = this.future.as_mut().poll(context) {
+        if let Some(future) = &mut this.future
+            && let Poll::Ready(output) = future.as_mut().poll(context)
+        {
             this.timer = None;
             return Poll::Ready(Ok(output));
         }
         match this.given_up(context) {
             Some(error) => {
-                this.timer = None;
+                (this.future, this.timer) = (None, None);
                 Poll::Ready(Err(error))
             }
             None => Poll::Pending,

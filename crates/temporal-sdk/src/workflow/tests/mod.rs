@@ -1,5 +1,6 @@
 //! Runs driven by hand-made histories, without a server.
 
+mod around;
 mod cancellation;
 mod definitions;
 mod failing;
