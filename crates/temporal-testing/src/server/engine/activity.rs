@@ -8,7 +8,7 @@ use temporal_protos::api::workflowservice::v1 as wf;
 
 use super::calls::{CallId, Delivered};
 use super::events::Attributes;
-use super::matching::{QueueType, Work};
+use super::matching::{QueueType, Work, WorkerKey};
 use super::retry;
 use super::run::Turn;
 use super::state::{Activity, ActivityChange, Phase};
@@ -86,7 +86,8 @@ impl Turn<'_> {
         &mut self,
         id: i64,
         identity: &str,
-        call: Option<CallId>,
+        worker: WorkerKey,
+        call: CallId,
     ) -> Option<wf::PollActivityTaskQueueResponse> {
         self.activities
             .get(&id)
@@ -102,11 +103,10 @@ impl Turn<'_> {
             },
         );
         let activity = self.activities.get(&id)?;
-        if let Some(call) = call {
-            let delivered = Delivered::Activity(self.key, id, activity.stamp);
-            self.shared.calls.deliver(call, delivered);
-            self.run.live.activity_calls.insert(id, call);
-        }
+        let delivered = Delivered::Activity(self.key, id, activity.stamp);
+        self.shared.calls.deliver(call, delivered);
+        self.run.live.activity_calls.insert(id, call);
+        self.run.live.activity_workers.insert(id, worker);
         self.activity_response(id)
     }
 
@@ -151,6 +151,7 @@ impl Turn<'_> {
             .is_some_and(|it| it.is_started() && it.stamp == stamp)
         {
             self.run.live.activity_calls.remove(&id);
+            self.run.live.activity_workers.remove(&id);
             self.change_activity(id, ActivityChange::PutBack);
         }
     }
@@ -164,6 +165,7 @@ impl Turn<'_> {
     /// An activity closes with this event. Its started event, if a worker had it, is written before.
     pub(super) fn activity_over(&mut self, id: i64, closing: Attributes) {
         self.attempt_over(id);
+        self.run.live.activity_workers.remove(&id);
         let started = self.activities.get(&id).and_then(|activity| match &activity.phase {
             Phase::Started {
                 request_id,

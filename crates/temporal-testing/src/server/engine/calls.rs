@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::matching::QueueId;
+use super::matching::{QueueId, WorkerKey};
 use super::rpc::Response;
 use super::state::{Errand, RunKey};
 use super::status::Status;
@@ -24,15 +24,23 @@ pub(super) struct Call {
 /// What a call is answered with.
 pub type Answer = Result<Response, Status>;
 
+/// Who waits for a task, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Poller {
+    pub(super) queue: QueueId,
+    pub(super) identity: String,
+    pub(super) worker: WorkerKey,
+}
+
 /// What a parked call waits for.
 #[derive(Clone, Debug)]
 pub(super) enum Waiting {
     /// A workflow task or query.
-    WorkflowPoll { queue: QueueId, identity: String },
+    WorkflowPoll(Poller),
     /// An activity task.
-    ActivityPoll { queue: QueueId, identity: String },
+    ActivityPoll(Poller),
     /// A request to the handler of a Nexus operation.
-    NexusPoll { queue: QueueId, identity: String },
+    NexusPoll(Poller),
     /// Events from this id on, or the closing event alone.
     History {
         run: RunKey,

@@ -319,6 +319,8 @@ impl Turn<'_> {
             self.orphan_nexus(id);
         }
         let live = &mut self.run.live;
+        live.task_worker = None;
+        live.activity_workers.clear();
         let activities = std::mem::take(&mut live.activity_calls).into_values();
         let requests = std::mem::take(&mut live.nexus_calls).into_values();
         for call in activities.chain(requests) {

@@ -11,6 +11,7 @@ use super::calls::Call;
 use super::commands::{Outcome, Refusal, cause_name, check};
 use super::core::Engine;
 use super::events::Attributes;
+use super::matching::worker_key;
 use super::run::{Extras, Turn};
 use super::state::{Record, RunKey, Sticky, TaskKind};
 use super::status::Status;
@@ -94,6 +95,7 @@ impl Turn<'_> {
         self.expect_task(token)?;
         self.refuse(&request)?;
         if let Some(reset_to) = self.drop_speculative(&mut request) {
+            self.run.live.task_worker = None;
             return Ok(wf::RespondWorkflowTaskCompletedResponse {
                 reset_history_event_id: reset_to,
                 ..wf::RespondWorkflowTaskCompletedResponse::default()
@@ -145,15 +147,16 @@ impl Turn<'_> {
         outcome: Outcome,
     ) -> wf::RespondWorkflowTaskCompletedResponse {
         let mut response = wf::RespondWorkflowTaskCompletedResponse::default();
+        let worker = worker_key(&request.worker_instance_key, &request.identity);
         for id in outcome.eager {
-            response
-                .activity_tasks
-                .extend(self.start_activity(id, &request.identity, Some(call.id)));
+            let started = self.start_activity(id, &request.identity, worker.clone(), call.id);
+            response.activity_tasks.extend(started);
         }
         let size = self.history.committed_size();
         if request.return_new_workflow_task
             && self.start_task_for(&request.identity, Some(call.id), NEXT_TASK_REQUEST.to_owned(), size)
         {
+            self.run.live.task_worker = Some(worker);
             // The worker that asks for it has the run, sticky or not.
             response.workflow_task = Some(self.task_response(true));
         }
@@ -176,6 +179,7 @@ impl Turn<'_> {
             },
         ));
         self.task_over();
+        self.run.live.task_worker = None;
         id
     }
 

@@ -314,9 +314,9 @@ impl Engine {
             self.stop_waiting(call, &waiting);
         }
         let answer = match waiting {
-            Waiting::WorkflowPoll { .. } => Ok(Response::PollWorkflowTaskQueue(Default::default())),
-            Waiting::ActivityPoll { .. } => Ok(Response::PollActivityTaskQueue(Default::default())),
-            Waiting::NexusPoll { .. } => Ok(Response::PollNexusTaskQueue(Default::default())),
+            Waiting::WorkflowPoll(_) => Ok(Response::PollWorkflowTaskQueue(Default::default())),
+            Waiting::ActivityPoll(_) => Ok(Response::PollActivityTaskQueue(Default::default())),
+            Waiting::NexusPoll(_) => Ok(Response::PollNexusTaskQueue(Default::default())),
             Waiting::History { run, next_event_id, .. } => self.empty_history(run, next_event_id),
             Waiting::Query { .. } => Err(Status::new(Code::DeadlineExceeded, "context deadline exceeded")),
             Waiting::Update { run, update_id } => self.update_so_far(run, &update_id, call),
@@ -328,10 +328,8 @@ impl Engine {
     /// Removes a call that no longer waits from where it waited.
     fn stop_waiting(&mut self, call: CallId, waiting: &Waiting) {
         match waiting {
-            Waiting::WorkflowPoll { queue, .. }
-            | Waiting::ActivityPoll { queue, .. }
-            | Waiting::NexusPoll { queue, .. } => {
-                self.shared.matching.remove_poller(*queue, call);
+            Waiting::WorkflowPoll(poller) | Waiting::ActivityPoll(poller) | Waiting::NexusPoll(poller) => {
+                self.shared.matching.remove_poller(poller.queue, call);
             }
             Waiting::History { run, .. } => {
                 if let Some(run) = self.runs.get_mut(run) {

@@ -1,6 +1,7 @@
 //! Task queues: tasks on one side, pollers on the other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use temporal_protos::api::common::v1::Priority;
@@ -33,6 +34,28 @@ pub(super) enum Work {
     Query(RunKey, u64),
     /// A request to the handler of a Nexus operation of a run, by its scheduled event.
     Nexus(RunKey, i64, Errand),
+}
+
+/// Tells workers apart: the instance key that a worker sends, else its identity.
+pub(super) type WorkerKey = Arc<str>;
+
+/// The key of a worker that sends these.
+pub(super) fn worker_key(instance_key: &str, identity: &str) -> WorkerKey {
+    if instance_key.is_empty() {
+        identity
+    } else {
+        instance_key
+    }
+    .into()
+}
+
+/// A task in its queue.
+#[derive(Clone, Debug)]
+struct Queued {
+    work: Work,
+    /// The worker that had it and failed: any other that waits comes first, or workers that know different code could
+    /// swap their tasks for ever.
+    not_for: Option<WorkerKey>,
 }
 
 /// The place of a task in its queue: by priority, then fairly by key, then first come first served.
@@ -132,8 +155,8 @@ impl Limit {
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    tasks: BTreeMap<Place, Work>,
-    pollers: VecDeque<CallId>,
+    tasks: BTreeMap<Place, Queued>,
+    pollers: VecDeque<(CallId, WorkerKey)>,
     fairness: BTreeMap<i32, Fairness>,
     limit: Option<Limit>,
     /// Who polled lately, in real time.
@@ -243,8 +266,14 @@ impl Matching {
         }
     }
 
-    /// Queues a task. Queries go first.
-    pub(super) fn add(&mut self, id: QueueId, work: Work, priority: Option<&Priority>) -> Ticket {
+    /// Queues a task, rather not for this worker. Queries go first.
+    pub(super) fn add(
+        &mut self,
+        id: QueueId,
+        work: Work,
+        priority: Option<&Priority>,
+        not_for: Option<WorkerKey>,
+    ) -> Ticket {
         self.numbers += 1;
         let number = self.numbers;
         let mut place = Place {
@@ -260,16 +289,16 @@ impl Matching {
                 let (key, weight) = priority.map_or(("", 0.0), |it| (it.fairness_key.as_str(), it.fairness_weight));
                 place.pass = fairness.next_pass(key, weight);
             }
-            queue.tasks.insert(place, work);
+            queue.tasks.insert(place, Queued { work, not_for });
         }
         self.check_ready(id);
         Ticket { queue: id, place }
     }
 
     /// A task that was matched with a poller that is gone goes back to its place.
-    pub(super) fn put_back(&mut self, ticket: Ticket, work: Work) {
+    pub(super) fn put_back(&mut self, ticket: Ticket, work: Work, not_for: Option<WorkerKey>) {
         if let Some(queue) = self.get_mut(ticket.queue) {
-            queue.tasks.insert(ticket.place, work);
+            queue.tasks.insert(ticket.place, Queued { work, not_for });
         }
         self.check_ready(ticket.queue);
     }
@@ -282,9 +311,9 @@ impl Matching {
     }
 
     /// A caller waits for a task.
-    pub(super) fn add_poller(&mut self, id: QueueId, call: CallId) {
+    pub(super) fn add_poller(&mut self, id: QueueId, call: CallId, worker: WorkerKey) {
         if let Some(queue) = self.get_mut(id) {
-            queue.pollers.push_back(call);
+            queue.pollers.push_back((call, worker));
         }
         self.check_ready(id);
     }
@@ -292,7 +321,7 @@ impl Matching {
     /// A caller waits no more.
     pub(super) fn remove_poller(&mut self, id: QueueId, call: CallId) {
         if let Some(queue) = self.get_mut(id) {
-            queue.pollers.retain(|waiting| *waiting != call);
+            queue.pollers.retain(|(waiting, _)| *waiting != call);
         }
     }
 
@@ -300,13 +329,15 @@ impl Matching {
     pub(super) fn works(&self, id: QueueId) -> Vec<Work> {
         self.get(id)
             .into_iter()
-            .flat_map(|queue| queue.tasks.values().copied())
+            .flat_map(|queue| queue.tasks.values().map(|queued| queued.work))
             .collect()
     }
 
     /// Callers that wait now.
     pub(super) fn pollers(&self, id: QueueId) -> impl Iterator<Item = CallId> + '_ {
-        self.get(id).into_iter().flat_map(|queue| queue.pollers.iter().copied())
+        self.get(id)
+            .into_iter()
+            .flat_map(|queue| queue.pollers.iter().map(|(call, _)| *call))
     }
 
     /// Notes that someone polls, in real time.
@@ -360,13 +391,14 @@ impl Matching {
                 self.ready.remove(&id);
                 continue;
             };
-            let (Some((place, work)), Some(call)) = (
-                queue.tasks.first_key_value().map(|(place, work)| (*place, *work)),
-                queue.pollers.front().copied(),
-            ) else {
+            let first = queue.tasks.first_key_value();
+            let Some((place, Queued { work, not_for })) = first.filter(|_| !queue.pollers.is_empty()) else {
                 self.ready.remove(&id);
                 continue;
             };
+            let (place, work) = (*place, *work);
+            let other = |(_, worker): &(CallId, WorkerKey)| not_for.as_ref() != Some(worker);
+            let at = queue.pollers.iter().position(other).unwrap_or(0);
             let limited = queue
                 .limit
                 .as_mut()
@@ -380,7 +412,9 @@ impl Matching {
                 }
             }
             queue.tasks.remove(&place);
-            queue.pollers.pop_front();
+            let Some((call, _)) = queue.pollers.remove(at) else {
+                continue;
+            };
             if let Some(fairness) = queue.fairness.get_mut(&place.priority) {
                 fairness.floor = fairness.floor.max(place.pass);
                 if queue.tasks.is_empty() {
@@ -413,6 +447,10 @@ mod tests {
         }
     }
 
+    fn worker(key: &str) -> WorkerKey {
+        worker_key(key, "")
+    }
+
     fn queue(matching: &mut Matching) -> QueueId {
         matching.queue(NamespaceId::default(), QueueType::Activity, "q")
     }
@@ -422,10 +460,15 @@ mod tests {
         let mut matching = Matching::default();
         let id = queue(&mut matching);
         for (number, key) in [(1, 5), (2, 0), (3, 1), (4, 3)] {
-            matching.add(id, Work::Activity(RunKey(1), number), Some(&priority(key, "", 0.0)));
+            matching.add(
+                id,
+                Work::Activity(RunKey(1), number),
+                Some(&priority(key, "", 0.0)),
+                None,
+            );
         }
         for call in 0..4 {
-            matching.add_poller(id, CallId(call));
+            matching.add_poller(id, CallId(call), worker("w"));
         }
         let order: Vec<i64> = pairs(&mut matching, Time::default())
             .into_iter()
@@ -439,13 +482,23 @@ mod tests {
         let mut matching = Matching::default();
         let id = queue(&mut matching);
         for number in 0..6 {
-            matching.add(id, Work::Activity(RunKey(1), number), Some(&priority(0, "a", 1.0)));
+            matching.add(
+                id,
+                Work::Activity(RunKey(1), number),
+                Some(&priority(0, "a", 1.0)),
+                None,
+            );
         }
         for number in 10..16 {
-            matching.add(id, Work::Activity(RunKey(1), number), Some(&priority(0, "b", 2.0)));
+            matching.add(
+                id,
+                Work::Activity(RunKey(1), number),
+                Some(&priority(0, "b", 2.0)),
+                None,
+            );
         }
         for call in 0..6 {
-            matching.add_poller(id, CallId(call));
+            matching.add_poller(id, CallId(call), worker("w"));
         }
         let of_b = pairs(&mut matching, Time::default())
             .iter()
@@ -461,8 +514,8 @@ mod tests {
         let start = Time::from_millis(1_000);
         matching.note_poller(id, "me", Some(1.0), start, start);
         for number in 0..2 {
-            matching.add(id, Work::Activity(RunKey(1), number), None);
-            matching.add_poller(id, CallId(number as u64));
+            matching.add(id, Work::Activity(RunKey(1), number), None, None);
+            matching.add_poller(id, CallId(number as u64), worker("w"));
         }
         assert!(matches!(matching.next_match(start), Some(Match::Pair(..))));
         let Some(Match::Wait(waiting, wait)) = matching.next_match(start) else {
@@ -475,12 +528,31 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_failed_goes_to_the_first_other_worker_and_else_to_the_first() {
+        let mut matching = Matching::default();
+        let id = queue(&mut matching);
+        for (call, key) in [(1, "a"), (2, "a"), (3, "b"), (4, "c")] {
+            matching.add_poller(id, CallId(call), worker(key));
+        }
+        let work = Work::Workflow(RunKey(1));
+        let mut next = |not_for: &str| {
+            matching.add(id, work, None, Some(worker(not_for)));
+            matching.next_match(Time::default())
+        };
+        assert_eq!(next("a"), Some(Match::Pair(work, CallId(3))));
+        assert_eq!(next("b"), Some(Match::Pair(work, CallId(1))));
+        assert_eq!(next("a"), Some(Match::Pair(work, CallId(4))));
+        assert_eq!(next("a"), Some(Match::Pair(work, CallId(2))), "there is no other");
+        assert_eq!(next("a"), None);
+    }
+
+    #[test]
     fn a_removed_task_is_not_handed_out() {
         let mut matching = Matching::default();
         let id = queue(&mut matching);
-        let ticket = matching.add(id, Work::Workflow(RunKey(1)), None);
+        let ticket = matching.add(id, Work::Workflow(RunKey(1)), None, None);
         matching.remove(ticket);
-        matching.add_poller(id, CallId(1));
+        matching.add_poller(id, CallId(1), worker("w"));
         assert_eq!(matching.next_match(Time::default()), None);
         assert_eq!(matching.pollers(id).count(), 1);
     }
@@ -491,14 +563,14 @@ mod tests {
         let start = Time::from_millis(1_000);
         let namespace = NamespaceId::default();
         let held = matching.queue(namespace, QueueType::Workflow, "held");
-        let ticket = matching.add(held, Work::Workflow(RunKey(1)), None);
+        let ticket = matching.add(held, Work::Workflow(RunKey(1)), None, None);
         let polled = matching.queue(namespace, QueueType::Workflow, "polled");
         let mut most = 0;
         for number in 0..100_000_u64 {
             let now = start + Duration::from_millis(number);
             matching.note_poller(polled, "me", None, now, now);
             let id = matching.queue(namespace, QueueType::Workflow, &format!("sticky-{number}"));
-            let ticket = matching.add(id, Work::Workflow(RunKey(2)), None);
+            let ticket = matching.add(id, Work::Workflow(RunKey(2)), None, None);
             matching.remove(ticket);
             matching.sweep(now);
             most = most.max(matching.queues.len());
@@ -506,10 +578,10 @@ mod tests {
         assert!(most <= 2 * FEW, "{most}");
         assert_eq!(matching.queues.len(), matching.names.len());
         assert!(matching.find(namespace, QueueType::Workflow, "polled").is_some());
-        matching.add_poller(held, CallId(1));
+        matching.add_poller(held, CallId(1), worker("w"));
         assert!(matches!(matching.next_match(start), Some(Match::Pair(..))));
-        matching.put_back(ticket, Work::Workflow(RunKey(1)));
-        matching.add_poller(held, CallId(2));
+        matching.put_back(ticket, Work::Workflow(RunKey(1)), None);
+        matching.add_poller(held, CallId(2), worker("w"));
         assert_eq!(
             matching.next_match(start),
             Some(Match::Pair(Work::Workflow(RunKey(1)), CallId(2)))
@@ -521,12 +593,12 @@ mod tests {
         let mut matching = Matching::default();
         let id = queue(&mut matching);
         let now = Time::from_millis(1_000);
-        matching.add(id, Work::Activity(RunKey(1), 0), Some(&priority(5, "last", 1.0)));
+        matching.add(id, Work::Activity(RunKey(1), 0), Some(&priority(5, "last", 1.0)), None);
         for number in 0..5_000 {
             matching.note_poller(id, &format!("poller-{number}"), None, now, now);
             let key = priority(0, &format!("key-{number}"), 1.0);
-            matching.add(id, Work::Activity(RunKey(1), number), Some(&key));
-            matching.add_poller(id, CallId(u64::try_from(number).unwrap()));
+            matching.add(id, Work::Activity(RunKey(1), number), Some(&key), None);
+            matching.add_poller(id, CallId(u64::try_from(number).unwrap()), worker("w"));
             assert!(matches!(matching.next_match(now), Some(Match::Pair(..))));
         }
         let queue = matching.get(id).unwrap();

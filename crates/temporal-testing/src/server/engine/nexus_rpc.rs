@@ -20,7 +20,6 @@ use super::matching::QueueType;
 use super::nexus::Ending;
 use super::nexus_failure::{as_canceled, call_failure, from_nexus, handler_failure, of_handler};
 use super::nexus_link::{all_from_nexus, to_nexus};
-use super::poll::LONG_POLL;
 use super::run::Turn;
 use super::start::check_queue;
 use super::state::{Errand, ErrandPhase, RunKey};
@@ -62,12 +61,8 @@ impl Engine {
         shared
             .matching
             .note_poller(queue, &request.identity, None, shared.real_now, shared.now);
-        let until = self.shared.long_poll_until(call, LONG_POLL);
-        let identity = request.identity;
-        self.shared
-            .calls
-            .park(call.id, Waiting::NexusPoll { queue, identity }, Some(until));
-        self.shared.matching.add_poller(queue, call.id);
+        let (identity, key) = (request.identity, &request.worker_instance_key);
+        self.park_poll(call, Waiting::NexusPoll, queue, identity, key);
         Ok(())
     }
 

@@ -8,9 +8,9 @@ use temporal_protos::api::history::v1::History;
 use temporal_protos::api::workflowservice::v1 as wf;
 use temporal_protos::prost::bytes::Bytes;
 
-use super::calls::{Call, CallId, Waiting};
+use super::calls::{Call, CallId, Poller, Waiting};
 use super::core::Engine;
-use super::matching::{QueueType, Work};
+use super::matching::{QueueId, QueueType, Work, worker_key};
 use super::rpc::Response;
 use super::run::Turn;
 use super::start::check_queue;
@@ -19,7 +19,7 @@ use super::token::{HistoryToken, TaskToken, TokenKind};
 use super::workflow_task::normal_queue;
 
 /// How long an empty poll takes.
-pub(super) const LONG_POLL: Duration = Duration::from_secs(60);
+const LONG_POLL: Duration = Duration::from_secs(60);
 /// A poll whose caller gives up sooner is refused.
 const SHORTEST_POLL: Duration = Duration::from_secs(2);
 /// The events of one page of a workflow task's history.
@@ -63,16 +63,8 @@ impl Engine {
                 .matching
                 .note_poller(normal, &request.identity, None, shared.real_now, shared.now);
         }
-        let until = self.shared.long_poll_until(call, LONG_POLL);
-        self.shared.calls.park(
-            call.id,
-            Waiting::WorkflowPoll {
-                queue,
-                identity: request.identity,
-            },
-            Some(until),
-        );
-        self.shared.matching.add_poller(queue, call.id);
+        let (identity, key) = (request.identity, &request.worker_instance_key);
+        self.park_poll(call, Waiting::WorkflowPoll, queue, identity, key);
         Ok(())
     }
 
@@ -93,26 +85,38 @@ impl Engine {
         shared
             .matching
             .note_poller(queue, &request.identity, rate, shared.real_now, shared.now);
-        let until = self.shared.long_poll_until(call, LONG_POLL);
-        self.shared.calls.park(
-            call.id,
-            Waiting::ActivityPoll {
-                queue,
-                identity: request.identity,
-            },
-            Some(until),
-        );
-        self.shared.matching.add_poller(queue, call.id);
+        let (identity, key) = (request.identity, &request.worker_instance_key);
+        self.park_poll(call, Waiting::ActivityPoll, queue, identity, key);
         Ok(())
+    }
+
+    /// Keeps a poll until there is a task for it.
+    pub(super) fn park_poll(
+        &mut self,
+        call: Call,
+        waiting: fn(Poller) -> Waiting,
+        queue: QueueId,
+        identity: String,
+        instance_key: &str,
+    ) {
+        let until = self.shared.long_poll_until(call, LONG_POLL);
+        let worker = worker_key(instance_key, &identity);
+        self.shared.matching.add_poller(queue, call.id, worker.clone());
+        let poller = Poller {
+            queue,
+            identity,
+            worker,
+        };
+        self.shared.calls.park(call.id, waiting(poller), Some(until));
     }
 
     /// A task and a poller came together: the run starts the task and the poll is answered. A task that turns out to be gone
     /// leaves the poller waiting.
     pub(super) fn hand_out(&mut self, work: Work, call: CallId) {
-        let Some((queue, identity)) = self.shared.calls.waiting(call).and_then(|waiting| match waiting {
-            Waiting::WorkflowPoll { queue, identity }
-            | Waiting::ActivityPoll { queue, identity }
-            | Waiting::NexusPoll { queue, identity } => Some((*queue, identity.clone())),
+        let Some(poller) = self.shared.calls.waiting(call).and_then(|waiting| match waiting {
+            Waiting::WorkflowPoll(poller) | Waiting::ActivityPoll(poller) | Waiting::NexusPoll(poller) => {
+                Some(poller.clone())
+            }
             Waiting::History { .. } | Waiting::Query { .. } | Waiting::Update { .. } | Waiting::Sleep(_) => None,
         }) else {
             // Nobody waits there any more, so the next one gets it.
@@ -123,14 +127,14 @@ impl Engine {
         let backlog = self
             .shared
             .matching
-            .get(queue)
+            .get(poller.queue)
             .map_or(0, super::matching::Queue::backlog);
         let backlog = i64::try_from(backlog).unwrap_or(i64::MAX);
         let response = match work {
             Work::Workflow(key) => self.turn(key, |turn| {
                 turn.run.live.tickets.remove(&work);
                 let sticky = turn.task.as_deref().is_some_and(|task| task.sticky);
-                turn.start_task(&identity, Some(call)).then(|| {
+                turn.start_task(&poller, call).then(|| {
                     let mut response = turn.task_response(sticky);
                     response.backlog_count_hint = backlog;
                     Response::PollWorkflowTaskQueue(response)
@@ -138,7 +142,7 @@ impl Engine {
             }),
             Work::Activity(key, id) => self.turn(key, |turn| {
                 turn.run.live.tickets.remove(&work);
-                turn.start_activity(id, &identity, Some(call))
+                turn.start_activity(id, &poller.identity, poller.worker.clone(), call)
                     .map(Response::PollActivityTaskQueue)
             }),
             Work::Query(key, number) => self.turn(key, |turn| {
@@ -153,7 +157,7 @@ impl Engine {
         };
         match response.flatten() {
             Some(response) => self.shared.calls.answer(call, Ok(response)),
-            None => self.shared.matching.add_poller(queue, call),
+            None => self.shared.matching.add_poller(poller.queue, call, poller.worker),
         }
     }
 }

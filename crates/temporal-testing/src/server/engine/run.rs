@@ -11,7 +11,7 @@ use temporal_protos::api::sdk::v1::UserMetadata;
 use super::calls::CallId;
 use super::core::{Effect, Shared};
 use super::events::{Attributes, Origin, event_type, origin};
-use super::matching::{QueueType, Ticket, Work};
+use super::matching::{QueueType, Ticket, Work, WorkerKey};
 use super::namespace::NamespaceId;
 use super::nexus::Orphan;
 use super::query::Query;
@@ -40,10 +40,14 @@ pub(super) struct Live {
     pub(super) tickets: BTreeMap<Work, Ticket>,
     /// The poll that took the workflow task.
     pub(super) task_call: Option<CallId>,
+    /// The worker that has the workflow task; after a failure, until the next start, the one that had it.
+    pub(super) task_worker: Option<WorkerKey>,
     /// Tells this start of the workflow task from any other.
     pub(super) task_stamp: i64,
     /// The polls that took activities, by scheduled event.
     pub(super) activity_calls: BTreeMap<i64, CallId>,
+    /// The workers that have activities or had their last attempts, by scheduled event.
+    pub(super) activity_workers: BTreeMap<i64, WorkerKey>,
     /// The polls that took requests to handlers of Nexus operations, by scheduled event.
     pub(super) nexus_calls: BTreeMap<(i64, Errand), CallId>,
     /// Requests to handlers that workers still have though their operations or the run are over.
@@ -68,6 +72,7 @@ impl Live {
         give_back(&mut self.updates);
         give_back(&mut self.tickets);
         give_back(&mut self.activity_calls);
+        give_back(&mut self.activity_workers);
         give_back(&mut self.nexus_calls);
         if self.nexus_orphans.is_empty() {
             self.nexus_orphans = Vec::new();
@@ -225,14 +230,23 @@ impl Turn<'_> {
             Work::Workflow(_) | Work::Query(..) => self.run.state.priority.as_deref(),
             Work::Nexus(..) => None,
         };
-        let ticket = self.shared.matching.add(queue, work, priority);
+        let ticket = self.shared.matching.add(queue, work, priority, self.failed_with(work));
         self.run.live.tickets.insert(work, ticket);
+    }
+
+    /// The worker that had a task and failed.
+    fn failed_with(&self, work: Work) -> Option<WorkerKey> {
+        match work {
+            Work::Workflow(_) => self.run.live.task_worker.clone(),
+            Work::Activity(_, id) => self.run.live.activity_workers.get(&id).cloned(),
+            Work::Query(..) | Work::Nexus(..) => None,
+        }
     }
 
     /// A task that was taken out for a poller that is gone goes back to its place.
     pub(super) fn put_back_in_queue(&mut self, work: Work) {
         if let Some(ticket) = self.run.live.tickets.get(&work) {
-            self.shared.matching.put_back(*ticket, work);
+            self.shared.matching.put_back(*ticket, work, self.failed_with(work));
         }
     }
 

@@ -9,7 +9,7 @@ use temporal_protos::api::failure::v1::{Failure, ServerFailureInfo, failure::Fai
 use temporal_protos::api::history::v1 as h;
 use temporal_protos::api::taskqueue::v1::TaskQueue;
 
-use super::calls::{CallId, Delivered};
+use super::calls::{CallId, Delivered, Poller};
 use super::events::Attributes;
 use super::limits::Limits;
 use super::matching::{QueueType, Work};
@@ -220,9 +220,14 @@ impl Turn<'_> {
     }
 
     /// The pending task starts: a poller has it. False when there is none to start.
-    pub(super) fn start_task(&mut self, identity: &str, call: Option<CallId>) -> bool {
+    pub(super) fn start_task(&mut self, poller: &Poller, call: CallId) -> bool {
         let request_id = self.shared.random.uuid4().to_string();
-        self.start_task_for(identity, call, request_id, self.history.committed_size())
+        let size = self.history.committed_size();
+        let started = self.start_task_for(&poller.identity, Some(call), request_id, size);
+        if started {
+            self.run.live.task_worker = Some(poller.worker.clone());
+        }
+        started
     }
 
     /// The pending task starts for a request of this id, with this size of the history. False when there is none to start.
@@ -270,6 +275,7 @@ impl Turn<'_> {
         }
         self.run.live.task_stamp = i64::try_from(self.shared.number()).unwrap_or(0);
         self.run.live.task_call = call;
+        self.run.live.task_worker = None;
         if let Some(call) = call {
             self.shared
                 .calls
@@ -288,6 +294,7 @@ impl Turn<'_> {
         }
         self.record(Record::TaskPutBack);
         self.run.live.task_call = None;
+        self.run.live.task_worker = None;
         self.updates_not_sent();
         self.queries_not_sent();
         self.release();

@@ -194,6 +194,100 @@ impl Crowd {
     }
 }
 
+/// Two workers on one queue, each of which knows one of two workflow types.
+struct Strangers {
+    t: Harness,
+    /// Each worker's poll, and the tasks that it has.
+    workers: [(CallId, Vec<Task>); 2],
+}
+
+const KNOWN: [&str; 2] = ["A", "B"];
+
+impl Strangers {
+    fn poll(t: &mut Harness, worker: usize) -> CallId {
+        let request = wf::PollWorkflowTaskQueueRequest {
+            namespace: "default".to_owned(),
+            task_queue: Some(queue(QUEUE)),
+            identity: "one host".to_owned(),
+            worker_instance_key: KNOWN[worker].to_owned(),
+            ..wf::PollWorkflowTaskQueueRequest::default()
+        };
+        t.send(rpc::PollWorkflowTaskQueue, request)
+    }
+
+    fn collect(&mut self) {
+        for worker in 0..2 {
+            let (call, tasks) = &mut self.workers[worker];
+            if let Some(got) = self.t.take(rpc::PollWorkflowTaskQueue, *call) {
+                tasks.push(got.unwrap());
+                // It polls on before it answers.
+                *call = Self::poll(&mut self.t, worker);
+            }
+        }
+    }
+
+    /// The one task that a worker has, with its type and attempt.
+    fn task(&mut self, worker: usize) -> (String, i32, Task) {
+        assert!(!self.workers[worker].1.is_empty(), "worker {worker} has a task");
+        let task = self.workers[worker].1.remove(0);
+        (task.workflow_type.clone().unwrap().name, task.attempt, task)
+    }
+}
+
+#[test]
+fn workers_with_different_code_do_not_swap_their_tasks_for_ever() {
+    let mut t = Harness::new();
+    let workers = [0, 1].map(|worker| (Strangers::poll(&mut t, worker), Vec::new()));
+    let mut s = Strangers { t, workers };
+    // The longest wait has the one that does not know it.
+    for kind in ["B", "A"] {
+        let of_kind = |request: &mut wf::StartWorkflowExecutionRequest| {
+            request.workflow_type = Some(WorkflowType { name: kind.to_owned() });
+        };
+        s.t.start_with(kind, of_kind).unwrap();
+    }
+    s.collect();
+    for worker in 0..2 {
+        let (kind, attempt, task) = s.task(worker);
+        assert_eq!((kind.as_str(), attempt), (KNOWN[1 - worker], 1));
+        s.t.fail(&task);
+        s.collect();
+    }
+    for (worker, known) in KNOWN.into_iter().enumerate() {
+        let (kind, attempt, task) = s.task(worker);
+        assert_eq!((kind.as_str(), attempt), (known, 2));
+        s.t.complete(&task, vec![complete_workflow()]);
+    }
+}
+
+#[test]
+fn an_activity_that_failed_goes_to_another_worker() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![activity("1")]);
+    let poll = |t: &mut Harness, identity: &str| {
+        let request = wf::PollActivityTaskQueueRequest {
+            namespace: "default".to_owned(),
+            task_queue: Some(queue(QUEUE)),
+            identity: identity.to_owned(),
+            ..wf::PollActivityTaskQueueRequest::default()
+        };
+        t.send(rpc::PollActivityTaskQueue, request)
+    };
+    let first = poll(&mut t, "a");
+    let task = t.take(rpc::PollActivityTaskQueue, first).unwrap().unwrap();
+    let again = poll(&mut t, "a");
+    let other = poll(&mut t, "b");
+    let failed = wf::RespondActivityTaskFailedRequest {
+        task_token: task.task_token,
+        failure: Some(application_failure("unknown type")),
+        ..wf::RespondActivityTaskFailedRequest::default()
+    };
+    t.ask(rpc::RespondActivityTaskFailed, failed).unwrap();
+    t.advance(seconds(1));
+    assert!(t.take(rpc::PollActivityTaskQueue, again).is_none());
+    assert_eq!(t.take(rpc::PollActivityTaskQueue, other).unwrap().unwrap().attempt, 2);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
