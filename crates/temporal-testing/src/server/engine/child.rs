@@ -284,10 +284,11 @@ impl Engine {
         })
     }
 
-    /// Tells the parent of a closed run, unless another run of the same workflow follows.
+    /// Tells the parent of a closed run, unless another run of the same workflow follows, be it after a reset.
     pub(super) fn tell_parent(&mut self, key: RunKey) {
         let Some(run) = self.runs.get(&key) else { return };
-        let Some(parent) = run.parent.as_deref().filter(|_| run.next_run_id.is_none()).cloned() else {
+        let last = run.next_run_id.is_none() && run.reset_to.is_none();
+        let Some(parent) = run.parent.as_deref().filter(|_| last).cloned() else {
             return;
         };
         let Some(closing) = run.history.event(run.close_event_id).and_then(|event| event.attributes) else {
@@ -316,8 +317,11 @@ impl Engine {
             .reset_to
             .and_then(|run_id| self.shared.index.by_run_id(run_id))
             .and_then(|key| self.runs.get(&key));
-        let inherited = |id: &i64| heir.is_some_and(|heir| heir.children.contains_key(id));
-        let own = run.children.iter().filter(|(id, _)| !inherited(id));
+        let inherited = |id: &i64, child: &Child| {
+            let same = heir.and_then(|heir| heir.children.get(id));
+            same.is_some_and(|it| it.workflow_id == child.workflow_id && it.run_id == child.run_id)
+        };
+        let own = run.children.iter().filter(|(id, child)| !inherited(id, child));
         let children: Vec<Child> = own.map(|(_, child)| (**child).clone()).collect();
         for child in children {
             let Some(first_run) = child.run_id else { continue };

@@ -31,6 +31,7 @@ const NO_REQUEST: &str = "emptyUuid";
 struct Reapply {
     signals: bool,
     updates: bool,
+    nexus: bool,
 }
 
 impl Engine {
@@ -74,24 +75,38 @@ impl Engine {
         if let Some(current) = current {
             self.turn(current, |turn| {
                 if turn.is_open() {
+                    // It may have continued the base as new: whoever waits for its end waits for the new run's.
+                    turn.record(Record::ResetTo(new_run_id));
                     turn.terminate_run(&request.reason, None, RESETTER, Extras::default());
                 }
             });
         }
         self.turn(base, |turn| turn.record(Record::ResetTo(new_run_id)));
         // What the end of the old run released is among it.
-        let later = self.events_since(base, last);
+        let (own, later) = self.events_since(base, last);
         let base_run_id = self
             .runs
             .get(&base)
             .map(|run| run.run_id.to_string())
             .unwrap_or_default();
         self.turn(key, |turn| {
+            if !turn.is_open() {
+                // What it shares with the base is too long already.
+                return;
+            }
             turn.begin_after_reset(&base_run_id, &request.reason);
             for update in admitted {
                 turn.admit_again(update);
             }
-            turn.reapply(later, reapply);
+            for event in own {
+                turn.reapply_operation(&event, reapply);
+                turn.reapply(event, reapply);
+            }
+            // Operations of the runs that continued it as new are others, though their events may have the same numbers.
+            for event in later {
+                turn.reapply(event, reapply);
+            }
+            turn.resume_operations();
             let event_type = EventType::WorkflowExecutionStarted as i32;
             turn.record(Record::RequestId {
                 id: request.request_id,
@@ -119,25 +134,31 @@ impl Engine {
         let batches: Vec<Vec<h::HistoryEvent>> = run.history.batches(last);
         let state = State::new(key, run.namespace, workflow_id, run_id);
         self.runs.insert(key, Run::new(state));
-        for batch in batches {
-            self.turn(key, |turn| {
+        self.turn(key, |turn| {
+            for (index, batch) in batches.into_iter().enumerate() {
+                if index > 0 {
+                    turn.record(Record::EndBatch);
+                }
                 for event in batch {
                     turn.record(Record::Event {
                         event: Box::new(event),
                         held: false,
                     });
                 }
-            });
-        }
+            }
+        });
         Ok(key)
     }
 
     /// The events of a run after `last`, and those of the runs that continued it as new.
-    fn events_since(&self, run: RunKey, last: i64) -> Vec<h::HistoryEvent> {
-        let (mut key, mut last, mut events) = (run, last, Vec::new());
+    fn events_since(&self, run: RunKey, last: i64) -> (Vec<h::HistoryEvent>, Vec<h::HistoryEvent>) {
+        let base = self.runs.get(&run);
+        let own = base.map(|run| run.history.events(last + 1, run.history.len()).collect());
+        let (base, mut key, mut events) = (run, run, Vec::new());
         while let Some(run) = self.runs.get(&key) {
-            events.extend(run.history.events(last + 1, run.history.len()));
-            last = 0;
+            if key != base {
+                events.extend(run.history.events(1, run.history.len()));
+            }
             let next = run
                 .next_run_id
                 .filter(|_| run.status == WorkflowExecutionStatus::ContinuedAsNew)
@@ -145,7 +166,7 @@ impl Engine {
             let Some(next) = next else { break };
             key = next;
         }
-        events
+        (own.unwrap_or_default(), events)
     }
 
     /// The run that a parent's child reports to: resets are followed.
@@ -208,11 +229,12 @@ fn reapply(request: &wf::ResetWorkflowExecutionRequest) -> Reapply {
         signals: old != ResetReapplyType::None && !excluded(ResetReapplyExcludeType::Signal),
         updates: !matches!(old, ResetReapplyType::None | ResetReapplyType::Signal)
             && !excluded(ResetReapplyExcludeType::Update),
+        nexus: !excluded(ResetReapplyExcludeType::Nexus),
     }
 }
 
 impl Turn<'_> {
-    /// The copied run goes on by itself: its task fails, what was pending begins anew.
+    /// The copied run goes on by itself: its task fails, its activities begin anew.
     fn begin_after_reset(&mut self, base_run_id: &str, reason: &str) {
         let now = self.shared.now;
         self.record(Record::ResetAt(now));
@@ -247,6 +269,10 @@ impl Turn<'_> {
         for id in self.activities.keys().copied().collect::<Vec<_>>() {
             self.change_activity(id, ActivityChange::Anew { at: now });
         }
+    }
+
+    /// What is still pending in the copied run goes on.
+    fn resume_operations(&mut self) {
         for id in self.nexus.keys().copied().collect::<Vec<_>>() {
             self.resume_nexus_operation(id);
         }
@@ -267,38 +293,63 @@ impl Turn<'_> {
     }
 
     /// Tells the run what came to its predecessor after the point of the reset.
-    fn reapply(&mut self, later: Vec<h::HistoryEvent>, what: Reapply) {
-        for event in later {
-            match event.attributes {
-                Some(Attributes::WorkflowExecutionSignaledEventAttributes(it)) if what.signals => {
-                    let extras = Extras {
-                        links: event.links,
-                        ..Extras::default()
-                    };
-                    self.event_with(Attributes::WorkflowExecutionSignaledEventAttributes(it), extras);
-                }
-                Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it)) if what.updates => {
-                    // What has no request here has an admitted event.
-                    if let Some(request) = it.accepted_request {
-                        self.readmit_update(request);
-                    }
-                }
-                Some(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(it)) if what.updates => {
-                    self.readmit_update(it.request.unwrap_or_default());
-                }
-                Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it)) => {
-                    let extras = Extras {
-                        links: event.links,
-                        worker_may_ignore: event.worker_may_ignore,
-                        ..Extras::default()
-                    };
-                    let attributes = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it);
-                    self.event_with(attributes, extras);
-                }
-                Some(attributes) => self.reapply_to_child(attributes),
-                None => {}
+    fn reapply(&mut self, event: h::HistoryEvent, what: Reapply) {
+        match event.attributes {
+            Some(Attributes::WorkflowExecutionSignaledEventAttributes(it)) if what.signals => {
+                let extras = Extras {
+                    links: event.links,
+                    ..Extras::default()
+                };
+                self.event_with(Attributes::WorkflowExecutionSignaledEventAttributes(it), extras);
             }
+            Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it)) if what.updates => {
+                // What has no request here has an admitted event.
+                if let Some(request) = it.accepted_request {
+                    self.readmit_update(request);
+                }
+            }
+            Some(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(it)) if what.updates => {
+                self.readmit_update(it.request.unwrap_or_default());
+            }
+            Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it)) => {
+                let extras = Extras {
+                    links: event.links,
+                    worker_may_ignore: event.worker_may_ignore,
+                    ..Extras::default()
+                };
+                let attributes = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it);
+                self.event_with(attributes, extras);
+            }
+            Some(_) | None => {}
         }
+    }
+
+    /// Tells the run what became of an operation that it shares with its predecessor.
+    fn reapply_operation(&mut self, event: &h::HistoryEvent, what: Reapply) {
+        let Some(attributes) = &event.attributes else { return };
+        if !self.is_news_of_nexus(attributes) {
+            self.reapply_to_child(attributes.clone());
+        } else if what.nexus {
+            let extras = Extras {
+                links: event.links.clone(),
+                ..Extras::default()
+            };
+            self.event_with(attributes.clone(), extras);
+        }
+    }
+
+    /// Whether an event says that a pending Nexus operation began or ended.
+    fn is_news_of_nexus(&self, attributes: &Attributes) -> bool {
+        use Attributes::*;
+        let id = match attributes {
+            NexusOperationStartedEventAttributes(it) => it.scheduled_event_id,
+            NexusOperationCompletedEventAttributes(it) => it.scheduled_event_id,
+            NexusOperationFailedEventAttributes(it) => it.scheduled_event_id,
+            NexusOperationCanceledEventAttributes(it) => it.scheduled_event_id,
+            NexusOperationTimedOutEventAttributes(it) => it.scheduled_event_id,
+            _ => return false,
+        };
+        self.nexus.contains_key(&id)
     }
 
     /// What became of a child that the new run has, too.

@@ -63,6 +63,8 @@ impl State {
             Record::ResetAt(at) => {
                 self.start_time = at;
                 self.execution_time = at;
+                let timeout = self.execution_timeout;
+                self.execution_expires_at = (!timeout.is_zero()).then(|| at + timeout);
                 self.reset_at = Some(at);
             }
             Record::ResetTo(run_id) => self.reset_to = Some(run_id),

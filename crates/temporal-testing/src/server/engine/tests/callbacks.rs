@@ -1,7 +1,7 @@
 //! Completion callbacks: a run that a handler started ends the operation that it stands for.
 
 use temporal_protos::api::common::v1::{Callback, Link, RetryPolicy, callback, link};
-use temporal_protos::api::enums::v1::{CallbackState, WorkflowIdConflictPolicy};
+use temporal_protos::api::enums::v1::{CallbackState, ResetReapplyExcludeType, WorkflowIdConflictPolicy};
 use temporal_protos::api::nexus::v1::StartOperationRequest;
 use temporal_protos::api::nexus::v1::request::Variant as Request;
 use temporal_protos::api::workflow::v1::{CallbackInfo, OnConflictOptions};
@@ -392,4 +392,84 @@ fn callbacks_to_elsewhere_are_refused() {
         let refused = t.start_with("wf", |request| request.completion_callbacks = vec![callback]);
         assert_eq!(refused.unwrap_err().message, message);
     }
+}
+
+/// The caller's operation began and ended behind the workflow task at event 9.
+fn called_later(t: &mut Harness) {
+    t.calling(vec![operation()]);
+    t.signal("wf", "s");
+    let task = t.poll();
+    t.complete(&task, vec![]);
+    let request = t.start_called(|_| {});
+    t.answer_nexus(&request, Some(started("tok"))).unwrap();
+    t.end_called(complete_workflow());
+    assert!(
+        t.history("wf")
+            .ends_with("9:WftCompleted 10:NexusOperationStarted 11:WftScheduled 12:NexusOperationCompleted")
+    );
+}
+
+#[test]
+fn a_reset_caller_is_told_again_how_its_operation_went() {
+    let mut t = Harness::new();
+    called_later(&mut t);
+    reset(&mut t, "wf", 9);
+    assert!(
+        t.history("wf")
+            .ends_with("9:WftFailed 10:NexusOperationStarted 11:NexusOperationCompleted 12:WftScheduled"),
+        "{}",
+        t.history("wf")
+    );
+    let Attributes::NexusOperationCompletedEventAttributes(completed) = t.attributes("wf", 11) else {
+        panic!()
+    };
+    assert_eq!(completed.result, Some(payload("done")));
+    let call = t.send_nexus_poll();
+    assert!(!t.answers.contains_key(&call), "the handler is not asked again");
+}
+
+#[test]
+fn a_reset_that_excludes_nexus_asks_the_handler_again() {
+    let mut t = Harness::new();
+    called_later(&mut t);
+    let request = wf::ResetWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(execution("wf")),
+        workflow_task_finish_event_id: 9,
+        request_id: "reset".to_owned(),
+        reset_reapply_exclude_types: vec![ResetReapplyExcludeType::Nexus as i32],
+        ..wf::ResetWorkflowExecutionRequest::default()
+    };
+    t.ask(rpc::ResetWorkflowExecution, request).unwrap();
+    assert!(
+        t.history("wf").ends_with("9:WftFailed 10:WftScheduled"),
+        "{}",
+        t.history("wf")
+    );
+    t.poll_nexus();
+}
+
+#[test]
+fn a_reset_of_an_earlier_run_ends_no_operation() {
+    let mut t = Harness::new();
+    t.called(|_| {});
+    let task = t.poll_called();
+    let first = task.workflow_execution.clone().unwrap();
+    let again = command(
+        CommandType::ContinueAsNewWorkflowExecution,
+        CommandAttributes::ContinueAsNewWorkflowExecutionCommandAttributes(Default::default()),
+    );
+    t.complete(&task, vec![again]);
+    t.advance(seconds(1));
+    let request = wf::ResetWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(first),
+        workflow_task_finish_event_id: 4,
+        request_id: "reset".to_owned(),
+        ..wf::ResetWorkflowExecutionRequest::default()
+    };
+    t.ask(rpc::ResetWorkflowExecution, request).unwrap();
+    assert!(t.history("wf").ends_with(RUNS), "{}", t.history("wf"));
+    t.end_called(complete_workflow());
+    assert!(t.history("wf").ends_with(&format!("{RUNS} 8:NexusOperationCompleted")));
 }

@@ -1,7 +1,8 @@
 //! Reset and update-with-start.
 
 use temporal_protos::api::enums::v1::{
-    UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy, WorkflowTaskFailedCause,
+    ParentClosePolicy, ResetReapplyExcludeType, UpdateWorkflowExecutionLifecycleStage as Stage,
+    WorkflowIdConflictPolicy, WorkflowTaskFailedCause,
 };
 use temporal_protos::api::workflowservice::v1::execute_multi_operation_request::{self as multi, operation::Operation};
 
@@ -206,4 +207,142 @@ fn update_with_start_says_which_part_failed() {
         (Code::AlreadyExists, "Update-with-Start could not be executed.")
     );
     assert!(status.details[0].type_url.ends_with("MultiOperationExecutionFailure"));
+}
+
+/// A child, by its id, that outlives its parent.
+fn child(id: &str) -> Command {
+    let attributes = c::StartChildWorkflowExecutionCommandAttributes {
+        workflow_id: id.to_owned(),
+        workflow_type: Some(WorkflowType { name: "C".to_owned() }),
+        task_queue: Some(queue(id)),
+        parent_close_policy: ParentClosePolicy::Abandon as i32,
+        ..c::StartChildWorkflowExecutionCommandAttributes::default()
+    };
+    command(
+        CommandType::StartChildWorkflowExecution,
+        CommandAttributes::StartChildWorkflowExecutionCommandAttributes(attributes),
+    )
+}
+
+fn continue_as_new() -> Command {
+    command(
+        CommandType::ContinueAsNewWorkflowExecution,
+        CommandAttributes::ContinueAsNewWorkflowExecutionCommandAttributes(Default::default()),
+    )
+}
+
+fn reset_run(t: &mut Harness, id: &str, run_id: &str, finish: i64, exclude: &[ResetReapplyExcludeType]) -> String {
+    let request = wf::ResetWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(WorkflowExecution {
+            workflow_id: id.to_owned(),
+            run_id: run_id.to_owned(),
+        }),
+        workflow_task_finish_event_id: finish,
+        request_id: format!("reset-{}", t.calls),
+        reset_reapply_exclude_types: exclude.iter().map(|kind| *kind as i32).collect(),
+        ..wf::ResetWorkflowExecutionRequest::default()
+    };
+    t.ask(rpc::ResetWorkflowExecution, request).unwrap().run_id
+}
+
+/// Polls the workflow task of a child, whose queue has its name.
+fn poll_child(t: &mut Harness, id: &str) -> Task {
+    let call = t.send_poll(queue(id));
+    t.polled(call)
+}
+
+#[test]
+fn the_parent_of_a_child_that_is_reset_gets_the_new_runs_result() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![child("c")]);
+    let task = poll_child(&mut t, "c");
+    t.complete(&task, vec![marker("m")]);
+    let task = t.poll();
+    t.complete(&task, vec![]);
+    let new = reset(&mut t, "c", 4).unwrap();
+    let before = "5:StartChildWorkflowExecutionInitiated 6:ChildWorkflowExecutionStarted 7:WftScheduled 8:WftStarted 9:WftCompleted";
+    assert!(t.history("wf").ends_with(before), "{}", t.history("wf"));
+    let task = poll_child(&mut t, "c");
+    t.complete(&task, vec![complete_workflow()]);
+    assert!(
+        t.history("wf")
+            .ends_with("10:ChildWorkflowExecutionCompleted 11:WftScheduled")
+    );
+    let Attributes::ChildWorkflowExecutionCompletedEventAttributes(completed) = t.attributes("wf", 10) else {
+        panic!()
+    };
+    assert_eq!(completed.workflow_execution.unwrap().run_id, new);
+}
+
+#[test]
+fn the_parent_of_a_child_whose_first_run_is_reset_does_not_hear_of_the_end_of_the_last() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![child("c")]);
+    let task = poll_child(&mut t, "c");
+    let first = task.workflow_execution.clone().unwrap().run_id;
+    t.complete(&task, vec![continue_as_new()]);
+    t.advance(seconds(1));
+    let task = t.poll();
+    t.complete(&task, vec![]);
+    reset_run(&mut t, "c", &first, 4, &[]);
+    assert!(t.history("wf").ends_with("9:WftCompleted"), "{}", t.history("wf"));
+    let task = poll_child(&mut t, "c");
+    t.complete(&task, vec![complete_workflow()]);
+    assert!(
+        t.history("wf")
+            .ends_with("10:ChildWorkflowExecutionCompleted 11:WftScheduled")
+    );
+}
+
+#[test]
+fn children_of_later_runs_are_not_taken_for_those_of_the_run_that_is_reset() {
+    let mut t = Harness::new();
+    let first = t.start("wf");
+    let task = t.poll();
+    t.complete(&task, vec![child("c")]);
+    let task = t.poll();
+    t.complete(&task, vec![continue_as_new()]);
+    t.advance(seconds(1));
+    let task = t.poll();
+    t.complete(&task, vec![child("d")]);
+    let other = poll_child(&mut t, "d");
+    t.complete(&other, vec![complete_workflow()]);
+    assert!(t.history("wf").contains("5:StartChildWorkflowExecutionInitiated"));
+    assert!(t.history("wf").contains("ChildWorkflowExecutionCompleted"));
+    reset_run(&mut t, "wf", &first, 9, &[]);
+    assert!(
+        t.history("wf").ends_with("8:WftStarted 9:WftFailed 10:WftScheduled"),
+        "{}",
+        t.history("wf")
+    );
+    let own = poll_child(&mut t, "c");
+    t.complete(&own, vec![complete_workflow()]);
+    assert!(
+        t.history("wf")
+            .ends_with("10:WftScheduled 11:ChildWorkflowExecutionCompleted")
+    );
+}
+
+#[test]
+fn a_reset_run_has_its_whole_execution_timeout_again() {
+    let mut t = Harness::new();
+    t.start_with("wf", |request| {
+        request.workflow_execution_timeout = Some(to_proto(seconds(60)));
+    })
+    .unwrap();
+    let task = t.poll();
+    t.complete(&task, vec![]);
+    t.advance(seconds(60));
+    assert!(t.history("wf").ends_with("WorkflowExecutionTimedOut"));
+    t.advance(seconds(60));
+    reset(&mut t, "wf", 4).unwrap();
+    t.advance(seconds(59));
+    assert!(
+        !t.history("wf").ends_with("WorkflowExecutionTimedOut"),
+        "{}",
+        t.history("wf")
+    );
+    t.advance(seconds(1));
+    assert!(t.history("wf").ends_with("WorkflowExecutionTimedOut"));
 }
