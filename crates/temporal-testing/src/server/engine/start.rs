@@ -358,14 +358,13 @@ impl Engine {
                 attached_completion_callbacks,
                 ..h::WorkflowExecutionOptionsUpdatedEventAttributes::default()
             };
-            turn.event_with(
-                Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(attributes),
-                Extras {
-                    links,
-                    worker_may_ignore: true,
-                    ..Extras::default()
-                },
-            );
+            let extras = Extras {
+                links,
+                worker_may_ignore: true,
+                ..Extras::default()
+            };
+            let attributes = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(attributes);
+            turn.arrive_quietly_at(turn.shared.now, attributes, extras);
         });
         Ok(attach_request_id.then(|| request.request_id.clone()))
     }

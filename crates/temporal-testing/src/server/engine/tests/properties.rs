@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use temporal_protos::api::enums::v1::{ParentClosePolicy, QueryRejectCondition, UpdateWorkflowExecutionLifecycleStage};
+use temporal_protos::api::enums::v1::{
+    ParentClosePolicy, QueryRejectCondition, UpdateWorkflowExecutionLifecycleStage, WorkflowIdConflictPolicy,
+};
 use temporal_protos::api::nexus::v1::request::Variant as Request;
 use temporal_protos::api::query::v1::WorkflowQuery;
+use temporal_protos::api::workflow::v1::OnConflictOptions;
 
 use super::*;
 
 #[derive(Clone, Debug)]
 enum Op {
     Start(u8),
+    /// A start that uses the run there is and leaves its request id there.
+    Attach(u8),
     Signal(u8),
     Cancel(u8),
     Terminate(u8),
@@ -89,6 +94,7 @@ fn any_op() -> impl Strategy<Value = Op> {
     let commands = prop::collection::vec(any_command(), 0..4);
     prop_oneof![
         4 => (0..4u8).prop_map(Op::Start),
+        2 => (0..4u8).prop_map(Op::Attach),
         3 => (0..4u8).prop_map(Op::Signal),
         1 => (0..4u8).prop_map(Op::Cancel),
         1 => (0..4u8).prop_map(Op::Terminate),
@@ -194,9 +200,21 @@ impl World {
     fn poll(&mut self, queue: TaskQueue) {
         let call = self.t.send_poll(queue);
         match self.t.take(rpc::PollWorkflowTaskQueue, call) {
-            Some(task) => self.tasks.push(task.unwrap()),
+            Some(task) => self.take_task(task.unwrap()),
             None => self.t.engine.cancel_call(self.t.now, call),
         }
+    }
+
+    /// A worker has a task, whose events follow each other up to the one that starts it.
+    fn take_task(&mut self, task: Task) {
+        let events = &task.history.as_ref().unwrap().events;
+        let ids: Vec<i64> = events.iter().map(|event| event.event_id).collect();
+        let follow = ids.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        assert!(follow, "{}", short(events));
+        if task.query.is_none() {
+            assert_eq!(ids.last(), Some(&task.started_event_id), "{}", short(events));
+        }
+        self.tasks.push(task);
     }
 
     fn run(&mut self, op: &Op) {
@@ -204,6 +222,16 @@ impl World {
             Op::Start(id) => {
                 let started = self.t.start_with(&name(*id), |_| {});
                 self.log.push(format!("{started:?}"));
+            }
+            Op::Attach(id) => {
+                let attached = self.t.start_with(&name(*id), |request| {
+                    request.workflow_id_conflict_policy = WorkflowIdConflictPolicy::UseExisting as i32;
+                    request.on_conflict_options = Some(OnConflictOptions {
+                        attach_request_id: true,
+                        ..OnConflictOptions::default()
+                    });
+                });
+                self.log.push(format!("{attached:?}"));
             }
             Op::Signal(id) => {
                 let _ = self.t.signal_request(&name(*id), "s", "");
@@ -337,7 +365,9 @@ impl World {
         self.log
             .push(format!("{:?}", done.as_ref().map_err(|status| status.message.clone())));
         if let Ok(response) = done {
-            self.tasks.extend(response.workflow_task);
+            if let Some(task) = response.workflow_task {
+                self.take_task(task);
+            }
             self.activities.extend(response.activity_tasks);
         }
     }

@@ -1,8 +1,9 @@
 //! Updates.
 
-use temporal_protos::api::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
+use temporal_protos::api::enums::v1::{UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy};
 use temporal_protos::api::protocol::v1::Message;
 use temporal_protos::api::update::v1 as up;
+use temporal_protos::api::workflow::v1::OnConflictOptions;
 use temporal_protos::api::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
 use temporal_protos::prost::{self, Message as _};
 use temporal_protos::prost_types::Any;
@@ -430,4 +431,30 @@ fn a_message_without_a_body_gives_the_task_back() {
     assert!(t.history("wf").starts_with(&format!(
         "{BEGUN} 5:WftScheduled 6:WftStarted 7:WftCompleted 8:WorkflowExecutionUpdateAccepted"
     )));
+}
+
+#[test]
+fn a_start_that_attaches_makes_a_waiting_speculative_task_real() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    t.send(
+        rpc::UpdateWorkflowExecution,
+        update_request("wf", "u", Stage::Completed),
+    );
+    t.start_with("wf", |request| {
+        request.workflow_id_conflict_policy = WorkflowIdConflictPolicy::UseExisting as i32;
+        request.on_conflict_options = Some(OnConflictOptions {
+            attach_request_id: true,
+            ..OnConflictOptions::default()
+        });
+    })
+    .unwrap();
+    let task = t.poll();
+    let events = task.history.unwrap().events;
+    assert!(
+        short(&events).ends_with("5:WftScheduled 6:WorkflowExecutionOptionsUpdated 7:WftStarted"),
+        "{}",
+        short(&events)
+    );
+    assert_eq!(task.messages.len(), 1);
 }
