@@ -11,7 +11,7 @@ use super::core::Engine;
 use super::events::Attributes;
 use super::run::Turn;
 use super::signal::already_completed;
-use super::start::check_retry_policy;
+use super::start::{check_priority, check_retry_policy};
 use super::state::{ActivityChange, ActivityOptions, Pause, Phase};
 use super::status::Status;
 use super::time::duration;
@@ -290,6 +290,7 @@ fn changed_options(
             _ => {}
         }
     }
+    check_priority(options.priority.as_ref())?;
     Ok(options)
 }
 

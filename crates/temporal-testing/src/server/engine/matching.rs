@@ -199,6 +199,10 @@ pub(super) enum Match {
     Wait(QueueId, Duration),
 }
 
+/// The last of the priority keys; those beyond it count as it.
+const LAST_PRIORITY: i32 = 5;
+/// The priority of a task that names none.
+const MIDDLE_PRIORITY: i32 = 3;
 /// How long a poller counts as present after its poll ended.
 const RECENT: Duration = Duration::from_secs(10);
 /// How long a poller is reported after it was last seen.
@@ -284,7 +288,11 @@ impl Matching {
         if let Some(queue) = self.queues.get_mut(&id) {
             if !matches!(work, Work::Query(..)) {
                 let key = priority.map_or(0, |priority| priority.priority_key);
-                place.priority = if key > 0 { key } else { 3 };
+                place.priority = if key > 0 {
+                    key.min(LAST_PRIORITY)
+                } else {
+                    MIDDLE_PRIORITY
+                };
                 let fairness = queue.fairness.entry(place.priority).or_default();
                 let (key, weight) = priority.map_or(("", 0.0), |it| (it.fairness_key.as_str(), it.fairness_weight));
                 place.pass = fairness.next_pass(key, weight);
@@ -459,7 +467,7 @@ mod tests {
     fn lower_priority_keys_go_first_and_equal_ones_in_order() {
         let mut matching = Matching::default();
         let id = queue(&mut matching);
-        for (number, key) in [(1, 5), (2, 0), (3, 1), (4, 3)] {
+        for (number, key) in [(5, 9), (1, 5), (2, 0), (3, 1), (4, 3)] {
             matching.add(
                 id,
                 Work::Activity(RunKey(1), number),
@@ -467,14 +475,14 @@ mod tests {
                 None,
             );
         }
-        for call in 0..4 {
+        for call in 0..5 {
             matching.add_poller(id, CallId(call), worker("w"));
         }
         let order: Vec<i64> = pairs(&mut matching, Time::default())
             .into_iter()
             .map(|work| if let Work::Activity(_, id) = work { id } else { 0 })
             .collect();
-        assert_eq!(order, [3, 2, 4, 1]);
+        assert_eq!(order, [3, 2, 4, 5, 1], "beyond the last key is the last");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::super::events;
 use super::super::limits::Limits;
 use super::super::namespace::Namespaces;
 use super::super::search_attributes;
-use super::super::start::check_retry_policy;
+use super::super::start::{check_priority, check_retry_policy};
 use super::super::state::State;
 use super::super::status::Status;
 use super::super::update::message_writes_event;
@@ -226,6 +226,7 @@ impl<'a> Checker<'a> {
             ));
         }
         check_retry(CAUSE, it.retry_policy.as_ref(), |text| text)?;
+        check_priority(it.priority.as_ref()).map_err(|status| bad(CAUSE, status.message))?;
         check_blob(
             &self.limits,
             CAUSE,
@@ -393,6 +394,7 @@ impl<'a> Checker<'a> {
         check_retry(CAUSE, it.retry_policy.as_ref(), |text| {
             format!("Invalid RetryPolicy {on}: {text}. {tail}")
         })?;
+        check_priority(it.priority.as_ref()).map_err(|status| bad(CAUSE, status.message))?;
         if !it.cron_schedule.is_empty() && super::super::start::check_cron(&it.cron_schedule).is_err() {
             return Err(bad(
                 CAUSE,

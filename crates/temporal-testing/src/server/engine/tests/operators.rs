@@ -159,6 +159,62 @@ fn options_of_an_activity_can_be_changed() {
 }
 
 #[test]
+fn priorities_that_make_no_sense_are_refused_wherever_they_are_set() {
+    let mut t = Harness::new();
+    let priority = |key: i32| Priority {
+        priority_key: key,
+        ..Priority::default()
+    };
+    t.start("wf");
+    let task = t.poll();
+    let bad = activity_with("1", |it| it.priority = Some(priority(-1)));
+    let refused = t.complete_with(&task, vec![bad], |_| {}).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "BadScheduleActivityAttributes: priority key can't be negative"
+    );
+    let task = t.poll();
+    let child = c::StartChildWorkflowExecutionCommandAttributes {
+        workflow_id: "child".to_owned(),
+        workflow_type: Some(WorkflowType { name: "C".to_owned() }),
+        priority: Some(priority(-1)),
+        ..c::StartChildWorkflowExecutionCommandAttributes::default()
+    };
+    let child = command(
+        CommandType::StartChildWorkflowExecution,
+        CommandAttributes::StartChildWorkflowExecutionCommandAttributes(child),
+    );
+    let refused = t.complete_with(&task, vec![child], |_| {}).unwrap_err();
+    assert!(
+        refused.message.contains("priority key can't be negative"),
+        "{}",
+        refused.message
+    );
+    let task = t.poll();
+    t.complete(&task, vec![activity("1")]);
+    let mut update = |key: i32, path: &str| {
+        let request = wf::UpdateActivityOptionsRequest {
+            namespace: "default".to_owned(),
+            execution: Some(execution("wf")),
+            activity: Some(wf::update_activity_options_request::Activity::Id("1".to_owned())),
+            activity_options: Some(ActivityOptions {
+                priority: Some(priority(key)),
+                ..ActivityOptions::default()
+            }),
+            update_mask: Some(FieldMask {
+                paths: vec![path.to_owned()],
+            }),
+            ..wf::UpdateActivityOptionsRequest::default()
+        };
+        t.ask(rpc::UpdateActivityOptions, request)
+    };
+    for path in ["priority", "priority.priority_key"] {
+        assert_eq!(update(-1, path).unwrap_err().message, "priority key can't be negative");
+    }
+    update(2, "priority").unwrap();
+}
+
+#[test]
 fn a_worker_that_shuts_down_gives_its_sticky_tasks_up() {
     let mut t = Harness::new();
     t.start("wf");
