@@ -32,14 +32,10 @@ enum Target {
 }
 
 impl Engine {
-    fn activity_by_token(&self, token: &[u8]) -> Result<(RunKey, Target), Status> {
+    fn activity_by_token(&self, namespace: &str, token: &[u8]) -> Result<(RunKey, Target), Status> {
         let token = TaskToken::decode(TokenKind::Activity, token)?;
-        let key = self
-            .shared
-            .index
-            .by_run_id(token.run_id())
-            .ok_or_else(|| Status::not_found(GONE))?;
-        Ok((key, Target::Token(token)))
+        let key = self.run_of_token(namespace, &token)?;
+        Ok((key.ok_or_else(|| Status::not_found(GONE))?, Target::Token(token)))
     }
 
     fn activity_by_id(
@@ -76,7 +72,7 @@ impl Engine {
         &mut self,
         request: wf::RecordActivityTaskHeartbeatRequest,
     ) -> Result<wf::RecordActivityTaskHeartbeatResponse, Status> {
-        let target = self.activity_by_token(&request.task_token)?;
+        let target = self.activity_by_token(&request.namespace, &request.task_token)?;
         let answer = self.on_activity(target, |turn, id| {
             Ok(turn.heartbeat(id, request.details, request.identity))
         })?;
@@ -104,7 +100,7 @@ impl Engine {
         &mut self,
         request: wf::RespondActivityTaskCompletedRequest,
     ) -> Result<wf::RespondActivityTaskCompletedResponse, Status> {
-        let target = self.activity_by_token(&request.task_token)?;
+        let target = self.activity_by_token(&request.namespace, &request.task_token)?;
         self.on_activity(target, |turn, id| {
             turn.activity_completed(id, request.result, request.identity)
         })?;
@@ -125,7 +121,7 @@ impl Engine {
         request: wf::RespondActivityTaskFailedRequest,
     ) -> Result<wf::RespondActivityTaskFailedResponse, Status> {
         check_failure(request.failure.as_ref())?;
-        let target = self.activity_by_token(&request.task_token)?;
+        let target = self.activity_by_token(&request.namespace, &request.task_token)?;
         let failures = self.on_activity(target, |turn, id| {
             Ok(turn.respond_failed(id, request.failure, request.last_heartbeat_details, request.identity))
         })?;
@@ -148,7 +144,7 @@ impl Engine {
         &mut self,
         request: wf::RespondActivityTaskCanceledRequest,
     ) -> Result<wf::RespondActivityTaskCanceledResponse, Status> {
-        let target = self.activity_by_token(&request.task_token)?;
+        let target = self.activity_by_token(&request.namespace, &request.task_token)?;
         self.on_activity(target, |turn, id| {
             turn.activity_canceled(id, request.details, request.identity)
         })?;

@@ -22,10 +22,13 @@ use super::run::{Extras, Turn};
 use super::start::{bounded, filled_policy};
 use super::state::RunKey;
 use super::time::{Time, duration, to_proto};
-use super::workflow_task::{TaskEnd, normal_queue};
+use super::workflow_task::{SERVER_IDENTITY, TaskEnd, normal_queue};
 
 /// The least time between the starts of a run that times out and of its retry.
 const LEAST_TIMED_OUT: Duration = Duration::from_secs(1);
+
+/// Why a run ends that is to be deleted.
+pub(super) const DELETED: &str = "Delete workflow execution";
 
 /// What a run ended with, as far as its successor cares.
 #[derive(Debug, Default)]
@@ -347,10 +350,18 @@ impl Engine {
         self.close_children(key);
     }
 
-    /// Forgets all runs of a namespace.
+    /// Forgets all runs of a namespace; open ones end before, and whoever waits for that is told.
     pub(super) fn delete_runs_of(&mut self, namespace: super::namespace::NamespaceId) {
-        let keys: Vec<RunKey> = self.shared.index.in_list_order(namespace, None).collect();
-        for key in keys {
+        let runs = |engine: &Engine| -> Vec<RunKey> { engine.shared.index.in_list_order(namespace, None).collect() };
+        for key in runs(self) {
+            self.turn(key, |turn| {
+                if turn.is_open() {
+                    turn.terminate_run(DELETED, None, SERVER_IDENTITY, Extras::default());
+                }
+            });
+        }
+        self.settle();
+        for key in runs(self) {
             self.forget(key);
         }
     }

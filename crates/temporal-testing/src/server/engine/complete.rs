@@ -31,9 +31,9 @@ fn task_not_found() -> Status {
 
 impl Engine {
     /// The run whose started workflow task a token names.
-    fn find_workflow_task(&self, token: &[u8]) -> Result<(RunKey, TaskToken), Status> {
+    fn find_workflow_task(&self, namespace: &str, token: &[u8]) -> Result<(RunKey, TaskToken), Status> {
         let token = TaskToken::decode(TokenKind::Workflow, token)?;
-        let key = self.shared.index.by_run_id(token.run_id()).ok_or_else(task_not_found)?;
+        let key = self.run_of_token(namespace, &token)?.ok_or_else(task_not_found)?;
         Ok((key, token))
     }
 
@@ -42,7 +42,7 @@ impl Engine {
         call: Call,
         request: wf::RespondWorkflowTaskCompletedRequest,
     ) -> Result<wf::RespondWorkflowTaskCompletedResponse, Status> {
-        let (key, token) = self.find_workflow_task(&request.task_token)?;
+        let (key, token) = self.find_workflow_task(&request.namespace, &request.task_token)?;
         self.turn(key, |turn| turn.complete_task(call, &token, request))
             .ok_or_else(task_not_found)?
     }
@@ -51,7 +51,7 @@ impl Engine {
         &mut self,
         request: wf::RespondWorkflowTaskFailedRequest,
     ) -> Result<wf::RespondWorkflowTaskFailedResponse, Status> {
-        let (key, token) = self.find_workflow_task(&request.task_token)?;
+        let (key, token) = self.find_workflow_task(&request.namespace, &request.task_token)?;
         self.turn(key, |turn| {
             if !turn.is_open() {
                 return Err(Status::not_found("workflow execution already completed"));

@@ -107,7 +107,7 @@ impl Engine {
     ) -> Result<wf::RespondQueryTaskCompletedResponse, Status> {
         let token = TaskToken::decode(TokenKind::Query, &request.task_token)?;
         let gone = || Status::not_found("query task not found, or already expired");
-        let key = self.shared.index.by_run_id(token.run_id()).ok_or_else(gone)?;
+        let key = self.run_of_token(&request.namespace, &token)?.ok_or_else(gone)?;
         let number = u64::try_from(token.id).map_err(|_| gone())?;
         let result = WorkflowQueryResult {
             result_type: request.completed_type,

@@ -173,7 +173,7 @@ impl Engine {
         self.turn(key, |turn| {
             if turn.is_open() {
                 turn.terminate_run(
-                    "Delete workflow execution",
+                    super::close::DELETED,
                     None,
                     super::workflow_task::SERVER_IDENTITY,
                     Extras::default(),

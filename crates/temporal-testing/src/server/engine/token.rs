@@ -4,6 +4,8 @@ use temporal_protos::prost::bytes::Bytes;
 use temporal_protos::prost::{self, Message};
 use uuid::Uuid;
 
+use super::core::Engine;
+use super::state::RunKey;
 use super::status::Status;
 
 /// What a task token names.
@@ -61,6 +63,23 @@ impl TaskToken {
 
     pub(super) fn run_id(&self) -> Uuid {
         Uuid::from_slice(&self.run_id).unwrap_or_default()
+    }
+}
+
+impl Engine {
+    /// The run that a token names, `None` when it is gone. The request may leave its namespace out.
+    pub(super) fn run_of_token(&self, namespace: &str, token: &TaskToken) -> Result<Option<RunKey>, Status> {
+        let key = self.shared.index.by_run_id(token.run_id());
+        if namespace.is_empty() {
+            return Ok(key);
+        }
+        let named = self.shared.namespaces.find(namespace)?.id;
+        let run = key.and_then(|key| self.runs.get(&key));
+        if run.is_some_and(|run| run.namespace != named) {
+            let text = "Operation requested with a token from a different namespace.";
+            return Err(Status::invalid_argument(text));
+        }
+        Ok(key)
     }
 }
 

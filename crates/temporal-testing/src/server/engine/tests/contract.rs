@@ -25,6 +25,79 @@ fn register(t: &mut Harness, name: &str) {
     t.ask(rpc::RegisterNamespace, request).unwrap();
 }
 
+#[test]
+fn tokens_are_good_in_their_own_namespace_only() {
+    let mut t = Harness::new();
+    register(&mut t, "other");
+    t.start("wf");
+    let task = t.poll();
+    let text = "Operation requested with a token from a different namespace.";
+    let refused = |status: Status| assert_eq!((status.code, status.message.as_str()), (Code::InvalidArgument, text));
+    refused(
+        t.complete_with(&task, vec![], |request| request.namespace = "other".to_owned())
+            .unwrap_err(),
+    );
+    let failed = wf::RespondWorkflowTaskFailedRequest {
+        namespace: "other".to_owned(),
+        task_token: task.task_token.clone(),
+        ..wf::RespondWorkflowTaskFailedRequest::default()
+    };
+    refused(t.ask(rpc::RespondWorkflowTaskFailed, failed).unwrap_err());
+    t.complete(&task, vec![activity("1")]);
+    let task = t.poll_activity();
+    let completed = wf::RespondActivityTaskCompletedRequest {
+        namespace: "other".to_owned(),
+        task_token: task.task_token.clone(),
+        ..wf::RespondActivityTaskCompletedRequest::default()
+    };
+    refused(t.ask(rpc::RespondActivityTaskCompleted, completed).unwrap_err());
+    let heartbeat = wf::RecordActivityTaskHeartbeatRequest {
+        namespace: "other".to_owned(),
+        task_token: task.task_token.clone(),
+        ..wf::RecordActivityTaskHeartbeatRequest::default()
+    };
+    refused(t.ask(rpc::RecordActivityTaskHeartbeat, heartbeat.clone()).unwrap_err());
+    let nowhere = wf::RecordActivityTaskHeartbeatRequest {
+        namespace: "nowhere".to_owned(),
+        ..heartbeat
+    };
+    let status = t.ask(rpc::RecordActivityTaskHeartbeat, nowhere).unwrap_err();
+    assert_eq!(status.code, Code::NotFound, "{}", status.message);
+    t.finish_activity(&task);
+}
+
+#[test]
+fn a_parent_hears_of_a_child_whose_namespace_is_deleted() {
+    let mut t = Harness::new();
+    register(&mut t, "other");
+    let attributes = c::StartChildWorkflowExecutionCommandAttributes {
+        namespace: "other".to_owned(),
+        workflow_id: "child".to_owned(),
+        workflow_type: Some(WorkflowType { name: "C".to_owned() }),
+        ..c::StartChildWorkflowExecutionCommandAttributes::default()
+    };
+    let child = command(
+        CommandType::StartChildWorkflowExecution,
+        CommandAttributes::StartChildWorkflowExecutionCommandAttributes(attributes),
+    );
+    t.begun("wf", vec![child]);
+    assert!(
+        t.history("wf")
+            .ends_with("6:ChildWorkflowExecutionStarted 7:WftScheduled")
+    );
+    let request = temporal_protos::api::operatorservice::v1::DeleteNamespaceRequest {
+        namespace: "other".to_owned(),
+        ..Default::default()
+    };
+    t.ask(rpc::DeleteNamespace, request).unwrap();
+    assert!(
+        t.history("wf")
+            .ends_with("7:WftScheduled 8:ChildWorkflowExecutionTerminated"),
+        "{}",
+        t.history("wf")
+    );
+}
+
 fn fail_activity(t: &mut Harness, task: ActivityTask, failure: Failure, details: Option<Payloads>) {
     let request = wf::RespondActivityTaskFailedRequest {
         task_token: task.task_token,
