@@ -158,7 +158,8 @@ impl Turn<'_> {
 
     fn attempt_over(&mut self, id: i64) {
         if let Some(call) = self.run.live.activity_calls.remove(&id) {
-            self.shared.calls.undeliver(call);
+            let is_it = |task: &Delivered| matches!(task, Delivered::Activity(_, it, _) if *it == id);
+            self.shared.calls.delivery_over(call, is_it);
         }
     }
 

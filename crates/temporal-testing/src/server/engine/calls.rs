@@ -82,7 +82,7 @@ pub(super) struct Calls {
     deadlines: BTreeSet<(Time, CallId)>,
     answers: VecDeque<(CallId, Answer)>,
     /// Tasks that went out, until they are done: the call may turn out to have no taker.
-    delivered: HashMap<CallId, Delivered>,
+    delivered: HashMap<CallId, Vec<Delivered>>,
 }
 
 impl Calls {
@@ -144,13 +144,23 @@ impl Calls {
         self.unpark(call).map(|waiting| (call, waiting))
     }
 
-    /// Notes which task a call's answer carries.
+    /// Notes a task that a call's answer carries. Only the answer to a workflow task carries several.
     pub(super) fn deliver(&mut self, call: CallId, task: Delivered) {
-        self.delivered.insert(call, task);
+        self.delivered.entry(call).or_default().push(task);
     }
 
-    /// Forgets that a call carried a task, and says which.
-    pub(super) fn undeliver(&mut self, call: CallId) -> Option<Delivered> {
-        self.delivered.remove(&call)
+    /// Forgets what a call carried, and says what.
+    pub(super) fn undeliver(&mut self, call: CallId) -> Vec<Delivered> {
+        self.delivered.remove(&call).unwrap_or_default()
+    }
+
+    /// Forgets one task that a call carried: it is done.
+    pub(super) fn delivery_over(&mut self, call: CallId, is_it: impl Fn(&Delivered) -> bool) {
+        if let Some(tasks) = self.delivered.get_mut(&call) {
+            tasks.retain(|task| !is_it(task));
+            if tasks.is_empty() {
+                self.delivered.remove(&call);
+            }
+        }
     }
 }

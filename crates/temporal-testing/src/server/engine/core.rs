@@ -177,7 +177,7 @@ impl Engine {
             self.stop_waiting(call, &waiting);
         }
         self.shared.calls.withdraw(call);
-        if let Some(task) = self.shared.calls.undeliver(call) {
+        for task in self.shared.calls.undeliver(call) {
             self.put_back(task);
         }
         self.settle();

@@ -315,7 +315,8 @@ impl Turn<'_> {
     /// The started task is over: its poll needs no taker any more.
     pub(super) fn task_over(&mut self) {
         if let Some(call) = self.run.live.task_call.take() {
-            self.shared.calls.undeliver(call);
+            let is_it = |task: &Delivered| matches!(task, Delivered::Workflow(..));
+            self.shared.calls.delivery_over(call, is_it);
         }
     }
 

@@ -308,3 +308,36 @@ fn an_activity_can_be_completed_by_its_id() {
     t.ask(rpc::RespondActivityTaskCompletedById, request("1")).unwrap();
     assert!(t.history("wf").ends_with("7:ActivityTaskCompleted 8:WftScheduled"));
 }
+
+#[test]
+fn an_answer_that_nobody_took_puts_back_all_that_it_carried() {
+    let mut t = Harness::new();
+    t.start("wf");
+    let task = t.poll();
+    let eager = |id: &str| activity_with(id, |it| it.request_eager_execution = true);
+    let answer = t
+        .complete_with(&task, vec![eager("1"), eager("2")], |request| {
+            request.force_create_new_workflow_task = true;
+            request.return_new_workflow_task = true;
+        })
+        .unwrap();
+    assert_eq!(answer.activity_tasks.len(), 2);
+    assert!(answer.workflow_task.is_some());
+    t.engine.cancel_call(t.now, CallId(t.calls));
+    assert_eq!(t.poll_activity().activity_id, "1");
+    assert_eq!(t.poll_activity().activity_id, "2");
+    assert_eq!(t.poll().attempt, 1);
+}
+
+#[test]
+fn an_activity_that_is_done_leaves_the_rest_of_its_answer_to_be_put_back() {
+    let mut t = Harness::new();
+    t.start("wf");
+    let task = t.poll();
+    let eager = |id: &str| activity_with(id, |it| it.request_eager_execution = true);
+    let answer = t.complete(&task, vec![eager("1"), eager("2")]);
+    let call = CallId(t.calls);
+    t.finish_activity(&answer.activity_tasks[0]);
+    t.engine.cancel_call(t.now, call);
+    assert_eq!(t.poll_activity().activity_id, "2");
+}
