@@ -11,6 +11,7 @@ use super::calls::Call;
 use super::commands::{Outcome, Refusal, cause_name, check};
 use super::core::Engine;
 use super::events::Attributes;
+use super::history::MOST_BYTES;
 use super::matching::worker_key;
 use super::run::{Extras, Turn};
 use super::state::{Record, RunKey, Sticky, TaskKind};
@@ -255,11 +256,15 @@ impl Turn<'_> {
         }
     }
 
-    /// Ends a run whose history passed the limit; whether it did.
-    fn outgrown(&mut self) -> bool {
+    /// Ends an open run whose history passed the limit; whether it did.
+    pub(super) fn outgrown(&mut self) -> bool {
+        if !self.is_open() {
+            return false;
+        }
+        let bytes = self.shared.config.limits.history_bytes.min(MOST_BYTES);
         let reason = if self.history.len() > self.shared.config.limits.history_events {
             "Workflow history count exceeds limit."
-        } else if self.history.size() > self.shared.config.limits.history_bytes {
+        } else if self.history.size() > bytes {
             "Workflow history size exceeds limit."
         } else {
             return false;

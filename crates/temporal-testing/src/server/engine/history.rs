@@ -3,6 +3,10 @@
 use temporal_protos::api::history::v1::HistoryEvent;
 use temporal_protos::prost::Message;
 
+/// No history may have more bytes than this, whatever the limits are: the ends of events are kept as `u32`. It leaves room
+/// for what one transaction adds.
+pub(super) const MOST_BYTES: i64 = 2 << 30;
+
 /// An append-only list of events with ids from 1.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {

@@ -257,10 +257,14 @@ impl Turn<'_> {
         }
     }
 
-    /// Ends the turn: one batch of history; timers, queues, counts and readers follow the state.
+    /// Ends the turn: one batch of history, after which the run may be too long; timers, queues, counts and readers follow
+    /// the state.
     pub(super) fn finish(mut self) {
         if self.run.live.dirty {
             self.record(Record::EndBatch);
+            if self.outgrown() {
+                self.record(Record::EndBatch);
+            }
             self.run.live.dirty = false;
             self.sync_timers();
             self.sync_task_queue();

@@ -121,6 +121,24 @@ fn a_run_is_told_to_continue_as_new_and_ends_when_it_does_not() {
 }
 
 #[test]
+fn a_run_that_nobody_works_on_ends_when_its_history_is_too_long() {
+    let mut t = limited(|limits| limits.history_events = 6);
+    t.start("wf");
+    for _ in 0..4 {
+        t.signal("wf", "s");
+    }
+    let status = |t: &mut Harness| t.describe("wf").workflow_execution_info.unwrap().status();
+    assert_eq!(status(&mut t), WorkflowExecutionStatus::Running);
+    t.signal("wf", "s");
+    assert_eq!(status(&mut t), WorkflowExecutionStatus::Terminated);
+    let Attributes::WorkflowExecutionTerminatedEventAttributes(end) = t.attributes("wf", 8) else {
+        panic!("{}", t.history("wf"))
+    };
+    assert_eq!(end.reason, "Workflow history count exceeds limit.");
+    assert!(!t.has_task());
+}
+
+#[test]
 fn the_defaults_are_those_of_the_real_server() {
     let limits = Limits::default();
     assert_eq!((limits.blob_bytes, limits.memo_bytes), (2_097_152, 2_097_152));
