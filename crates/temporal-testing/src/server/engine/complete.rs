@@ -107,6 +107,8 @@ impl Turn<'_> {
         self.write_started_task(&request.identity);
         let completed_id = self.write_completed(&mut request);
         self.run.live.worker_identity.clone_from(&request.identity);
+        // Before the commands, which may end the run.
+        self.answer_task_queries(std::mem::take(&mut request.query_results));
         self.collect();
         let mut messages = std::mem::take(&mut request.messages);
         let outcome = self.carry_out(std::mem::take(&mut request.commands), &mut messages, completed_id);
@@ -117,7 +119,6 @@ impl Turn<'_> {
         }
         self.updates_left_unanswered();
         let arrived = self.release();
-        self.answer_task_queries(std::mem::take(&mut request.query_results));
         if !self.is_open() {
             return Ok(wf::RespondWorkflowTaskCompletedResponse::default());
         }

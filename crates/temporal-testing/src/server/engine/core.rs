@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) endpoints: Endpoints,
     pub(super) index: Index,
     pub(super) timers: Timers,
+    /// What is due at some real time, however far virtual time is.
+    pub(super) real_timers: Timers,
     pub(super) matching: Matching,
     pub(super) calls: Calls,
     pub(super) effects: VecDeque<Effect>,
@@ -140,6 +142,7 @@ impl Engine {
                 endpoints: Endpoints::default(),
                 index: Index::default(),
                 timers: Timers::default(),
+                real_timers: Timers::default(),
                 matching: Matching::default(),
                 calls: Calls::default(),
                 effects: VecDeque::new(),
@@ -207,7 +210,8 @@ impl Engine {
             Some(_) => Some(self.shared.real_now),
             None => self.shared.timers.next().map(|due| self.shared.clock.real(due)),
         };
-        [timer, self.shared.calls.next_deadline()].into_iter().flatten().min()
+        let others = [self.shared.real_timers.next(), self.shared.calls.next_deadline()];
+        others.into_iter().chain([timer]).flatten().min()
     }
 
     /// The next answer that is ready.
@@ -237,7 +241,14 @@ impl Engine {
     /// Fires what is due, a limited number of timers: firing may make more of them due. Whether nothing is due any more.
     fn fire_due(&mut self) -> bool {
         for _ in 0..FIRED_AT_ONCE {
-            let Some(timer) = self.shared.timers.pop_due(self.shared.now) else {
+            let Shared {
+                timers,
+                real_timers,
+                now,
+                real_now,
+                ..
+            } = &mut self.shared;
+            let Some(timer) = timers.pop_due(*now).or_else(|| real_timers.pop_due(*real_now)) else {
                 return true;
             };
             match timer {
@@ -247,7 +258,9 @@ impl Engine {
             }
             self.settle();
         }
-        self.shared.timers.next().is_none_or(|due| due > self.shared.now)
+        let shared = &self.shared;
+        shared.timers.next().is_none_or(|due| due > shared.now)
+            && shared.real_timers.next().is_none_or(|due| due > shared.real_now)
     }
 
     fn fire(&mut self, key: RunKey, slot: Slot) {
@@ -262,7 +275,7 @@ impl Engine {
             Slot::Timers => turn.timers_fired(),
             Slot::Activity(id) => turn.activity_due(id),
             Slot::Nexus(id) => turn.nexus_due(id),
-            Slot::Query(number) => turn.query_leaves_sticky(number),
+            Slot::Query(number) => turn.query_due(number),
             Slot::Retention => {}
         });
     }
@@ -408,6 +421,7 @@ impl Engine {
     pub(super) fn forget(&mut self, key: RunKey) {
         let Some(mut run) = self.runs.remove(&key) else { return };
         self.shared.timers.clear_run(key);
+        self.shared.real_timers.clear_run(key);
         for ticket in std::mem::take(&mut run.live.tickets).into_values() {
             self.shared.matching.remove(ticket);
         }

@@ -26,6 +26,10 @@ use super::workflow_task::normal_queue;
 /// How long a query waits on the sticky queue, if the worker does not say.
 const STICKY_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a worker may think about a query before another gets it. Real time: the worker that does not answer may be
+/// gone, while the query keeps time from being skipped.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+
 /// Where a query is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -116,12 +120,13 @@ impl Engine {
             failure: request.failure,
         };
         self.turn(key, |turn| {
+            // One that waits for another worker was with this one before.
             let sent = turn
                 .run
                 .live
                 .queries
                 .get(&number)
-                .is_some_and(|query| matches!(query.stage, Stage::Sent { .. }));
+                .is_some_and(|query| matches!(query.stage, Stage::Sent { .. } | Stage::Queued { .. }));
             if !sent {
                 return Err(gone());
             }
@@ -185,6 +190,7 @@ impl Turn<'_> {
             self.shared.matching.is_polled(queue, self.shared.real_now)
         });
         let work = Work::Query(self.key, number);
+        self.clear_real_timer(Slot::Query(number));
         self.set_stage(
             number,
             Stage::Queued {
@@ -209,16 +215,15 @@ impl Turn<'_> {
         }
     }
 
-    /// The sticky queue's worker did not take a query in time.
-    pub(super) fn query_leaves_sticky(&mut self, number: u64) {
-        let waits = self
-            .run
-            .live
-            .queries
-            .get(&number)
-            .is_some_and(|it| it.stage == Stage::Queued { sticky: true });
-        if waits {
-            self.queue_query(number, false);
+    /// The sticky queue's worker did not take a query in time, or the one that has it did not answer.
+    pub(super) fn query_due(&mut self, number: u64) {
+        match self.run.live.queries.get(&number).map(|it| it.stage) {
+            Some(Stage::Queued { sticky: true }) => self.queue_query(number, false),
+            Some(Stage::Sent { poll }) => {
+                self.shared.calls.undeliver(poll);
+                self.queue_query(number, false);
+            }
+            Some(Stage::Queued { sticky: false } | Stage::Waiting | Stage::Attached) | None => {}
         }
     }
 
@@ -295,6 +300,7 @@ impl Turn<'_> {
         let query = self.run.live.queries.remove(&number)?;
         self.dequeue(Work::Query(self.key, number));
         self.clear_timer(Slot::Query(number));
+        self.clear_real_timer(Slot::Query(number));
         if let Stage::Sent { poll } = query.stage {
             self.shared.calls.undeliver(poll);
         }
@@ -310,6 +316,7 @@ impl Turn<'_> {
         let content = query.query.clone();
         self.set_stage(number, Stage::Sent { poll });
         self.clear_timer(Slot::Query(number));
+        self.set_real_timer(Slot::Query(number), ANSWER_WAIT);
         self.shared.calls.deliver(poll, Delivered::Query(self.key, number));
         let (history, next_page_token) = if sticky {
             (History::default(), Default::default())

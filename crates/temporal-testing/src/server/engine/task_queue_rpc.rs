@@ -78,7 +78,7 @@ impl Engine {
                     });
                 }
                 Work::Query(key, number) => {
-                    self.turn(key, |turn| turn.query_leaves_sticky(number));
+                    self.turn(key, |turn| turn.query_due(number));
                 }
                 Work::Activity(..) | Work::Nexus(..) => {}
             }

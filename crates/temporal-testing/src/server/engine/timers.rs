@@ -21,7 +21,7 @@ pub(super) enum Slot {
     Activity(i64),
     /// The nearest timeout, or the retry, of a Nexus operation, by its scheduled event.
     Nexus(i64),
-    /// A query that waits on the sticky queue moves on, by its number.
+    /// A query whose worker does not take it, or says nothing, moves on, by its number.
     Query(u64),
     /// The run is forgotten.
     Retention,
@@ -73,6 +73,10 @@ impl Timers {
             None => {}
         }
         self.of(pull).insert((due, timer));
+    }
+
+    pub(super) fn is_set(&self, timer: Timer) -> bool {
+        self.set.contains_key(&timer)
     }
 
     /// Clears a timer, if it is set.

@@ -166,3 +166,47 @@ fn a_query_whose_caller_gave_up_is_gone() {
     t.engine.cancel_call(t.now, call);
     assert!(!t.has_task());
 }
+
+#[test]
+fn a_task_that_ends_the_run_answers_its_queries() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    t.signal("wf", "s");
+    let call = t.query("wf");
+    let task = t.poll();
+    let (id, _) = task.queries.first_key_value().unwrap();
+    let results = [(id.clone(), answered("last"))].into();
+    t.complete_with(&task, vec![complete_workflow()], |request| {
+        request.query_results = results;
+    })
+    .unwrap();
+    assert_eq!(t.queried(call).unwrap().unwrap(), Some(payloads("last")));
+    assert!(!t.has_task());
+}
+
+#[test]
+fn a_query_whose_worker_says_nothing_goes_to_another() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    let call = t.query("wf");
+    let lost = t.poll();
+    t.advance(seconds(9));
+    assert!(!t.has_task());
+    t.advance(seconds(1));
+    let task = t.poll();
+    assert_eq!(task.query, lost.query);
+    t.answer_query(&task, "mine");
+    assert_eq!(t.queried(call).unwrap().unwrap(), Some(payloads("mine")));
+}
+
+#[test]
+fn a_slow_answer_to_a_query_is_taken_while_it_waits_for_another_worker() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    let call = t.query("wf");
+    let slow = t.poll();
+    t.advance(seconds(15));
+    t.answer_query(&slow, "slow");
+    assert_eq!(t.queried(call).unwrap().unwrap(), Some(payloads("slow")));
+    assert!(!t.has_task());
+}

@@ -202,3 +202,23 @@ fn one_timeout_fires_a_limited_number_of_timers() {
         );
     }
 }
+
+#[test]
+fn runs_are_not_forgotten_for_time_that_was_skipped() {
+    let mut t = Harness::skipping(0);
+    t.begun("a", vec![complete_workflow()]);
+    t.begun("b", vec![start_timer("month", seconds(30 * 24 * 3_600))]);
+    t.settle();
+    assert!(t.history("b").contains("TimerFired"));
+    assert!(t.history("a").ends_with("WorkflowExecutionCompleted"));
+    // A day of real time counts.
+    t.advance(seconds(24 * 3_600));
+    let request = wf::DescribeWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        execution: Some(execution("a")),
+    };
+    assert_eq!(
+        t.ask(rpc::DescribeWorkflowExecution, request).unwrap_err().code,
+        Code::NotFound
+    );
+}
