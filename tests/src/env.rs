@@ -191,6 +191,13 @@ impl Env {
         Self { client, ..self.clone() }
     }
 
+    /// The same environment with a client whose starts are noted: for code that chooses its workflows' ids itself.
+    #[must_use]
+    pub fn watched(&self) -> Self {
+        let options = self.client.options().clone().interceptor(self.recorder.clone());
+        self.with_client(Client::new(self.client.connection().clone(), options))
+    }
+
     /// The test's name.
     #[must_use]
     pub fn test(&self) -> &str {

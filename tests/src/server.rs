@@ -82,10 +82,18 @@ pub async fn address_of(kind: Kind) -> anyhow::Result<String> {
 /// A dev server's options, with what the suite needs.
 #[must_use]
 pub fn dev_options() -> DevServerOptions {
-    SEARCH_ATTRIBUTES
+    let options = SEARCH_ATTRIBUTES
         .iter()
         .fold(DevServerOptions::new(), |options, (name, kind)| {
             options.search_attribute(*name, *kind)
+        });
+    // What the server does not offer by default: pausing runs, and skipping their time.
+    ["frontend.WorkflowPauseEnabled", "frontend.WorkflowTimeSkippingEnabled"]
+        .iter()
+        .fold(options, |options, feature| {
+            options
+                .argument("--dynamic-config-value")
+                .argument(format!("{feature}=true"))
         })
 }
 

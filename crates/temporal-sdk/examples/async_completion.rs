@@ -42,7 +42,7 @@ impl Desk {
 }
 
 #[workflow]
-async fn reimburse(ctx: &workflow::Context, expense: String, cents: u64) -> workflow::Result<String> {
+pub(crate) async fn reimburse(ctx: &workflow::Context, expense: String, cents: u64) -> workflow::Result<String> {
     // The one who approves has a week. The start-to-close timeout covers the time until it is completed from elsewhere.
     let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(7 * 24 * 3600));
     match ctx

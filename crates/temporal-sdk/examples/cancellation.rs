@@ -42,7 +42,7 @@ async fn ask_mirror(ctx: &activity::Context, slow: bool) -> activity::Result<Str
 }
 
 #[derive(Default)]
-struct Backup {
+pub(crate) struct Backup {
     mirror: RefCell<String>,
     copying: Cell<bool>,
 }

@@ -18,7 +18,7 @@ async fn hand_over(parcel: String, carrier: String) -> activity::Result<String> 
 
 /// Ships one parcel, once somebody told it the carrier.
 #[derive(Default)]
-struct Shipment {
+pub(crate) struct Shipment {
     carrier: RefCell<Option<String>>,
 }
 
@@ -40,13 +40,13 @@ impl Shipment {
 
 /// Asks the customer how it was, a week later.
 #[workflow]
-async fn survey(ctx: &workflow::Context, order: String) -> workflow::Result<String> {
+pub(crate) async fn survey(ctx: &workflow::Context, order: String) -> workflow::Result<String> {
     ctx.sleep(Duration::from_secs(7 * 24 * 3600)).await?;
     Ok(format!("how was {order}?"))
 }
 
 #[workflow]
-async fn fulfil(ctx: &workflow::Context, order: String, parcels: u32) -> workflow::Result<Vec<String>> {
+pub(crate) async fn fulfil(ctx: &workflow::Context, order: String, parcels: u32) -> workflow::Result<Vec<String>> {
     // Each child starts at once. Awaiting gives a handle as soon as the server has started it.
     let starts = (1..=parcels).map(|number| {
         let parcel = format!("{order}-parcel-{number}");

@@ -34,7 +34,7 @@ async fn charge(customer: String, cents: u64) -> activity::Result<u64> {
 }
 
 #[derive(Default)]
-struct Billing {
+pub(crate) struct Billing {
     cancelled: Cell<bool>,
     price: RefCell<Option<u64>>,
 }

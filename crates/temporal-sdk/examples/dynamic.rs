@@ -26,7 +26,7 @@ async fn any_step(name: String, args: RawValues) -> activity::Result<String> {
 }
 
 #[derive(Default)]
-struct Recipe {
+pub(crate) struct Recipe {
     steps: RefCell<Vec<String>>,
     settings: RefCell<BTreeMap<String, u32>>,
     complete: Cell<bool>,

@@ -38,7 +38,7 @@ impl ClientInterceptor for TenantOfClient {
 }
 
 /// The workflow's side: what came with its start goes on to all that it calls.
-struct TenantOfWorkflow;
+pub(crate) struct TenantOfWorkflow;
 
 impl workflow::Interceptor for TenantOfWorkflow {
     fn outgoing(&self, ctx: &workflow::Context, call: &mut Outgoing<'_>) {
@@ -80,7 +80,7 @@ async fn store_invoice(number: u32) -> activity::Result<String> {
 }
 
 #[workflow]
-async fn send_invoice(ctx: &workflow::Context, number: u32) -> workflow::Result<String> {
+pub(crate) async fn send_invoice(ctx: &workflow::Context, number: u32) -> workflow::Result<String> {
     let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(5));
     let place = ctx.execute_activity(store_invoice, number, options).await?;
     Ok(format!("stored at {place}"))

@@ -16,7 +16,7 @@ use temporal_sdk::{Worker, activity, workflow};
 use temporal_testing::WorkflowEnvironment;
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Line {
+pub(crate) struct Line {
     product: String,
     pieces: u64,
 }
@@ -49,7 +49,7 @@ async fn send_quote(customer: String, cents: u64) -> activity::Result<String> {
 }
 
 #[workflow]
-async fn quote(ctx: &workflow::Context, customer: String, lines: Vec<Line>) -> workflow::Result<String> {
+pub(crate) async fn quote(ctx: &workflow::Context, customer: String, lines: Vec<Line>) -> workflow::Result<String> {
     let retries = RetryPolicy::new()
         .initial_interval(Duration::from_millis(10))
         .maximum_attempts(5);

@@ -45,7 +45,7 @@ enum Refused {
 }
 
 #[derive(Default)]
-struct Cart {
+pub(crate) struct Cart {
     items: RefCell<BTreeMap<String, u32>>,
     address: RefCell<String>,
     checked_out: Cell<bool>,

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 /// Hands a lock out to one workflow after the other.
 #[derive(Default)]
-struct Lock {
+pub(crate) struct Lock {
     waiting: RefCell<VecDeque<String>>,
     holder: RefCell<Option<String>>,
 }
@@ -67,7 +67,7 @@ impl Lock {
 
 /// Deploys to a cluster, which only one workflow may do at a time.
 #[derive(Default)]
-struct Deploy {
+pub(crate) struct Deploy {
     has_lock: Cell<bool>,
 }
 

@@ -57,7 +57,7 @@ impl Cloud {
 }
 
 #[workflow]
-async fn provision(ctx: &workflow::Context, machine: String, every: Duration) -> workflow::Result<String> {
+pub(crate) async fn provision(ctx: &workflow::Context, machine: String, every: Duration) -> workflow::Result<String> {
     let often =
         ActivityOptions::start_to_close_timeout(Duration::from_secs(600)).heartbeat_timeout(Duration::from_secs(10));
     let up = ctx

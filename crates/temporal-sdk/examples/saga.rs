@@ -12,7 +12,7 @@ use temporal_sdk::{Worker, activities, activity, workflow};
 use temporal_testing::WorkflowEnvironment;
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Trip {
+pub(crate) struct Trip {
     id: String,
     car: String,
     hotel: String,
@@ -53,7 +53,7 @@ pub(crate) enum Outcome {
 }
 
 #[workflow]
-async fn book_trip(ctx: &workflow::Context, trip: Trip) -> workflow::Result<Outcome> {
+pub(crate) async fn book_trip(ctx: &workflow::Context, trip: Trip) -> workflow::Result<Outcome> {
     let mut booked = Vec::new();
     match book_all(ctx, &trip, &mut booked).await {
         Ok(()) => Ok(Outcome::Booked(booked)),

@@ -20,7 +20,7 @@ struct OrderAttributes {
 }
 
 #[workflow]
-async fn order(ctx: &workflow::Context, cents: i64) -> workflow::Result<String> {
+pub(crate) async fn order(ctx: &workflow::Context, cents: i64) -> workflow::Result<String> {
     // Some are given at the start, by whoever starts the workflow.
     let mut found_by = OrderAttributes::from_search_attributes(&ctx.search_attributes())?;
     // Others tell what the workflow found out. Both kinds can change as often as needed.

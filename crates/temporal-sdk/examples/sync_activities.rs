@@ -44,7 +44,7 @@ fn is_prime(number: u32) -> bool {
 }
 
 #[workflow]
-async fn primes(ctx: &workflow::Context, limits: Vec<u32>) -> workflow::Result<Vec<u32>> {
+pub(crate) async fn primes(ctx: &workflow::Context, limits: Vec<u32>) -> workflow::Result<Vec<u32>> {
     let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(60))
         .heartbeat_timeout(Duration::from_secs(5))
         .retry_policy(RetryPolicy::new().initial_interval(Duration::from_millis(10)));

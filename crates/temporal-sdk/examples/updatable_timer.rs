@@ -21,7 +21,7 @@ pub(crate) struct Bid {
 #[error("the bid has to be higher than {0} euros")]
 struct TooLow(u32);
 
-struct Auction {
+pub(crate) struct Auction {
     ends: Cell<SystemTime>,
     best: RefCell<Option<Bid>>,
 }

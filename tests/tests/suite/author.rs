@@ -617,7 +617,7 @@ thread_local! {
 
 /// Knows when it replays, and when it may only look.
 #[derive(Default)]
-struct Knowing {
+pub(crate) struct Knowing {
     begun: Cell<(u32, u32)>,
     go: Cell<bool>,
 }
@@ -665,7 +665,7 @@ fn p84_a_workflow_knows_whether_it_replays() {
     run(async |env| {
         let worker = env.worker().workflow::<Knowing>().max_cached_workflows(0);
         env.serve(worker, async {
-            let options = env.unrecorded_options("knowing");
+            let options = env.options("knowing");
             let handle = env.client().start_workflow(Knowing::run, (), options).await?;
             env.wait_for_event(handle.id(), |event| {
                 event.event_type() == EventType::WorkflowTaskCompleted

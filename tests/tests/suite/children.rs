@@ -132,7 +132,7 @@ pub(crate) async fn refused_child(ctx: &workflow::Context) -> workflow::Result<S
 
 /// In which namespace its child failed; on the way it changes nothing of its memo and search attributes.
 #[workflow]
-async fn knows_where(ctx: &workflow::Context) -> workflow::Result<String> {
+pub(crate) async fn knows_where(ctx: &workflow::Context) -> workflow::Result<String> {
     ctx.upsert_memo(Memo::new());
     ctx.upsert_search_attributes(SearchAttributes::new());
     let options = ChildWorkflowOptions::default().namespace(ctx.info().namespace.clone());
@@ -160,7 +160,7 @@ fn s104_p7_a_child_fails_in_a_namespace() {
         env.serve(worker, async {
             let seen = env
                 .client()
-                .execute_workflow(knows_where, (), env.unrecorded_options("where"))
+                .execute_workflow(knows_where, (), env.options("where"))
                 .await?;
             assert_eq!(seen, "as it should");
             let events = env.events(&env.unrecorded_id("where")).await?;

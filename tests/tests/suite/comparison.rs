@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use temporal_client::connection::RpcError;
-use temporal_integration_tests::history::{self, Attributes, Event, EventType, to_json};
+use temporal_integration_tests::history::{self, EventType, to_json};
 use temporal_integration_tests::server::{Kind, address_of};
 use temporal_integration_tests::{Env, run_within};
 use temporal_protos::json::JsonMessage;
@@ -148,39 +148,18 @@ fn kind_of(event: &Value) -> String {
         .to_owned()
 }
 
-/// The histories of all runs of a workflow, the first one first; none for a workflow that does not exist.
+/// The histories of all runs of a workflow as JSON, the first one first; none for a workflow that does not exist.
 async fn runs(client: &Client, id: &str) -> anyhow::Result<Vec<Vec<Value>>> {
     let mut runs = Vec::new();
-    let mut next = Some(String::new());
-    while let Some(run_id) = next {
-        let events = match history::fetch(client, id, &run_id).await {
-            Ok(events) => events,
-            Err(error) if runs.is_empty() && error.to_string().contains("not found") => break,
-            Err(error) => return Err(error),
-        };
+    for events in history::chain(client, id).await? {
         anyhow::ensure!(
             events.windows(2).all(|pair| pair[0].task_id < pair[1].task_id),
             "task ids rise: {events:?}"
         );
-        next = run_before(&events);
         let history: Value = serde_json::from_str(&to_json(events)?)?;
         runs.push(history["events"].as_array().cloned().unwrap_or_default());
     }
-    runs.reverse();
     Ok(runs)
-}
-
-/// The run that this one continues: after a reset, a retry, a cron tick or as new.
-fn run_before(events: &[Event]) -> Option<String> {
-    let mut before = events
-        .iter()
-        .rev()
-        .filter_map(|event| match event.attributes.as_ref()? {
-            Attributes::WorkflowTaskFailedEventAttributes(it) => Some(&it.base_run_id),
-            Attributes::WorkflowExecutionStartedEventAttributes(it) => Some(&it.continued_execution_run_id),
-            _ => None,
-        });
-    before.find(|run_id| !run_id.is_empty()).cloned()
 }
 
 /// What one scenario shows, or why it did not come to its end.

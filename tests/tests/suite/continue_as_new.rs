@@ -96,7 +96,10 @@ fn s98_s99_p18_p32_what_a_new_run_knows() {
 
 /// Continues once without any options, and tells what it was started with then.
 #[workflow]
-async fn continues_as_it_is(ctx: &workflow::Context, again: bool) -> workflow::Result<(bool, u64, u64, String)> {
+pub(crate) async fn continues_as_it_is(
+    ctx: &workflow::Context,
+    again: bool,
+) -> workflow::Result<(bool, u64, u64, String)> {
     if again {
         return Err(ctx.continue_as_new(false));
     }
@@ -115,16 +118,18 @@ async fn continues_as_it_is(ctx: &workflow::Context, again: bool) -> workflow::R
 fn s98_what_a_new_run_takes_over() {
     run(async |env| {
         env.serve(env.worker().workflow::<continues_as_it_is>(), async {
-            let options = || {
-                env.unrecorded_options("same")
+            let options = |suffix: &str| {
+                env.options(suffix)
                     .retry_policy(RetryPolicy::new().maximum_attempts(5))
                     .run_timeout(Duration::from_secs(70))
                     .task_timeout(Duration::from_secs(7))
             };
             let client = env.client();
-            let seen = client.execute_workflow(continues_as_it_is, true, options()).await?;
+            let seen = client
+                .execute_workflow(continues_as_it_is, true, options("same"))
+                .await?;
             assert_eq!(seen, (true, 70, 7, String::new()));
-            let cron = options().cron_schedule("@every 1s");
+            let cron = options("cron").cron_schedule("@every 1s");
             let seen = client.execute_workflow(continues_as_it_is, true, cron).await?;
             assert_eq!(seen, (true, 70, 7, String::new()));
             Ok(())

@@ -113,7 +113,10 @@ pub(crate) async fn rust_calls_python(
 
 /// Calls a Nexus service of Python: one operation answers at once, one fails, one starts a workflow, and one is cancelled.
 #[workflow]
-async fn rust_calls_python_nexus(ctx: &workflow::Context, endpoint: String) -> workflow::Result<Vec<String>> {
+pub(crate) async fn rust_calls_python_nexus(
+    ctx: &workflow::Context,
+    endpoint: String,
+) -> workflow::Result<Vec<String>> {
     let operation = |name: &str| NexusOperation::<String, String>::named("python-words", name);
     let options = || NexusOperationOptions::new(&endpoint).schedule_to_close_timeout(MINUTE);
     let upper = ctx
@@ -298,11 +301,7 @@ fn p24_nexus_operations_across_languages() {
         env.serve(env.worker().workflow::<rust_calls_python_nexus>(), async {
             let told = env
                 .client()
-                .execute_workflow(
-                    rust_calls_python_nexus,
-                    endpoint.as_str(),
-                    env.unrecorded_options("nexus"),
-                )
+                .execute_workflow(rust_calls_python_nexus, endpoint.as_str(), env.options("nexus"))
                 .await?;
             assert_eq!(told[0], "QUIET");
             assert!(told[1].contains("no way"), "{}", told[1]);

@@ -241,25 +241,29 @@ impl Secret {
     }
 }
 
+/// Seals payloads, and what failures say.
+pub(crate) fn sealing() -> DataConverter {
+    let failures = DefaultFailureConverter::new().encode_common_attributes(true);
+    DataConverter::default()
+        .with_codec(Reverse)
+        .with_failure_converter(failures)
+}
+
 /// S13–S15: nothing readable reaches the server, in any direction.
 #[test]
 fn s13_s14_s15_a_codec_seals_everything() {
     run(async |env| {
-        let failures = DefaultFailureConverter::new().encode_common_attributes(true);
-        let converter = DataConverter::default()
-            .with_codec(Reverse)
-            .with_failure_converter(failures);
-        let env = env.with_client(env.client().with_data_converter(converter));
+        let env = env.with_client(env.client().with_data_converter(sealing()));
         env.serve(env.worker().workflow::<Secret>().activity(fails_secretly), async {
             let handle = env
                 .client()
-                .start_workflow(Secret::run, "s3cret", env.unrecorded_options("codec"))
+                .start_workflow(Secret::run, "s3cret", env.options("codec"))
                 .await?;
             assert_eq!(handle.execute_update(Secret::repeat, "s3cret").await?, "s3cret");
             handle.signal(Secret::hear, "s3cret").await?;
             assert_eq!(handle.query(Secret::heard, ()).await?.as_deref(), Some("s3cret"));
             assert_eq!(handle.result().await?, "s3cret hidden detail s3cret");
-            for event in env.events(&env.unrecorded_id("codec")).await? {
+            for event in env.events(&env.id("codec")).await? {
                 let wire = event.encode_to_vec();
                 let readable = wire.windows(6).any(|bytes| bytes == b"s3cret" || bytes == b"hidden");
                 assert!(!readable, "{:?}", event.event_type());
@@ -351,26 +355,30 @@ pub(crate) async fn passes_addresses(address: IpAddr, listed: Vec<IpAddr>) -> wo
     Ok(listed.first().copied().unwrap_or(address))
 }
 
+/// Writes addresses in a way of its own, and JSON over several lines.
+pub(crate) fn of_addresses() -> DataConverter {
+    let indented = JsonConverter::default().with_serializer(|value, out| {
+        let mut serializer = serde_json::Serializer::pretty(out);
+        erased_serde::serialize(value, &mut serializer)
+    });
+    let converter = CompositeConverter::default().with_first(IpAddress).with(indented);
+    DataConverter::default().with_payload_converter(converter)
+}
+
 /// S32–S36: an own encoding first, and JSON written in an own way, deep inside too.
 #[test]
 fn s32_s33_s34_s35_s36_own_encodings() {
     run(async |env| {
-        let indented = JsonConverter::default().with_serializer(|value, out| {
-            let mut serializer = serde_json::Serializer::pretty(out);
-            erased_serde::serialize(value, &mut serializer)
-        });
-        let converter = CompositeConverter::default().with_first(IpAddress).with(indented);
-        let converter = DataConverter::default().with_payload_converter(converter);
-        let env = env.with_client(env.client().with_data_converter(converter));
+        let env = env.with_client(env.client().with_data_converter(of_addresses()));
         env.serve(env.worker().workflow::<passes_addresses>(), async {
             let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 1]));
-            let options = env.unrecorded_options("ip");
+            let options = env.options("ip");
             let back = env
                 .client()
                 .execute_workflow(passes_addresses, (a, vec![b]), options)
                 .await?;
             assert_eq!(back, b);
-            let events = env.events(&env.unrecorded_id("ip")).await?;
+            let events = env.events(&env.id("ip")).await?;
             let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) =
                 events.first().and_then(|event| event.attributes.clone())
             else {

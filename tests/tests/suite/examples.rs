@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use temporal_integration_tests::env::skip;
 use temporal_integration_tests::{run, server};
-use temporal_sdk::client::Client;
 use temporal_testing::WorkflowEnvironment;
 use tokio::process::Command;
 
@@ -115,10 +114,7 @@ fn s179_examples_run_without_a_server() {
 
 /// Runs an example's code, in this process, on the suite's server.
 fn on_the_server(check: impl AsyncFnOnce(&WorkflowEnvironment) -> anyhow::Result<()>) {
-    run(async |_| {
-        let client = Client::connect(server::address().await?).await?;
-        check(&WorkflowEnvironment::from_client(client)).await
-    });
+    run(async |env| check(&WorkflowEnvironment::from_client(env.watched().client().clone())).await);
 }
 
 /// Includes an example and tests what it returns.
@@ -126,7 +122,7 @@ macro_rules! example {
     ($name:ident, $test:ident, $file:literal, $result:ident => $check:expr) => {
         #[path = $file]
         #[allow(dead_code, reason = "the test calls what `main` calls")]
-        mod $name;
+        pub(crate) mod $name;
 
         #[test]
         fn $test() {

@@ -151,12 +151,19 @@ mended!(returns_task_failure, TASK_FAILURE_MENDED, |ctx| {
     return Err(workflow::Error::task_failure("not now"));
 });
 
+/// What both are when they are mended, for their histories.
+#[workflow]
+pub(crate) async fn is_mended(ctx: &workflow::Context) -> workflow::Result<String> {
+    ctx.sleep(Duration::from_millis(10)).await?;
+    Ok("mended".to_owned())
+}
+
 /// S102, S105: the task fails, tells why in history, and is retried until the code is mended; then the workflow completes.
 #[test]
 fn s102_s105_a_panic_fails_the_task_until_mended() {
     run(async |env| {
         env.serve(env.worker().workflow::<panics>(), async {
-            let options = env.unrecorded_options("panics").task_timeout(Duration::from_secs(5));
+            let options = env.options("panics").task_timeout(Duration::from_secs(5));
             let handle = env.client().start_workflow(panics, (), options).await?;
             let failure = task_failure(&env, &env.unrecorded_id("panics")).await?;
             assert!(failure.contains("the workflow has a bug"), "{failure}");
@@ -173,7 +180,7 @@ fn s102_s105_a_panic_fails_the_task_until_mended() {
 fn s102_a_task_failure_that_code_returns() {
     run(async |env| {
         env.serve(env.worker().workflow::<returns_task_failure>(), async {
-            let options = env.unrecorded_options("returns").task_timeout(Duration::from_secs(5));
+            let options = env.options("returns").task_timeout(Duration::from_secs(5));
             let handle = env.client().start_workflow(returns_task_failure, (), options).await?;
             let failure = task_failure(&env, &env.unrecorded_id("returns")).await?;
             assert!(failure.contains("not now"), "{failure}");

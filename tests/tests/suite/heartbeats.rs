@@ -71,7 +71,7 @@ fn details_of_heartbeats_that_are_too_large_are_left_out() {
         env.serve(env.worker().workflow::<hears_a_lot>().activity(tells_a_lot), async {
             let told = env
                 .client()
-                .execute_workflow(hears_a_lot, (), env.unrecorded_options("heartbeats"))
+                .execute_workflow(hears_a_lot, (), env.options("heartbeats"))
                 .await?;
             assert_eq!(told, "small");
             let warnings = warnings(&env.unrecorded_id("heartbeats"));
@@ -102,7 +102,7 @@ impl Silent {
 }
 
 #[workflow]
-async fn waits_in_vain(ctx: &workflow::Context) -> workflow::Result<String> {
+pub(crate) async fn waits_in_vain(ctx: &workflow::Context) -> workflow::Result<String> {
     let options = quick()
         .heartbeat_timeout(Duration::from_secs(1))
         .retry_policy(RetryPolicy::new().maximum_attempts(1));
@@ -128,7 +128,7 @@ fn p61_an_activity_that_falls_silent_is_told_that_it_timed_out() {
         env.serve(worker, async {
             let told = env
                 .client()
-                .execute_workflow(waits_in_vain, (), env.unrecorded_options("silent"))
+                .execute_workflow(waits_in_vain, (), env.options("silent"))
                 .await?;
             assert_eq!(told, format!("{:?}", Some(TimeoutType::Heartbeat)));
             silent.told.notified().await;
@@ -148,7 +148,7 @@ async fn tells_and_leaves(ctx: &activity::Context) -> activity::Result<String> {
 }
 
 #[workflow]
-async fn hears_of_leaving(ctx: &workflow::Context) -> workflow::Result<String> {
+pub(crate) async fn hears_of_leaving(ctx: &workflow::Context) -> workflow::Result<String> {
     let options = quick().heartbeat_timeout(MINUTE);
     Ok(ctx.execute_activity(tells_and_leaves, (), options).await?)
 }
@@ -165,7 +165,7 @@ fn s156_the_last_heartbeat_of_an_activity_that_is_completed_later() {
         env.serve(worker, async {
             let handle = env
                 .client()
-                .start_workflow(hears_of_leaving, (), env.unrecorded_options("leaves"))
+                .start_workflow(hears_of_leaving, (), env.options("leaves"))
                 .await?;
             look_until(async || {
                 let described = describe(env.client(), handle.id()).await?;
@@ -200,7 +200,7 @@ fn stops_in_a_helper(ctx: &activity::Context) -> activity::Result<()> {
 }
 
 #[workflow]
-async fn stops_helper(ctx: &workflow::Context) -> workflow::Result<bool> {
+pub(crate) async fn stops_helper(ctx: &workflow::Context) -> workflow::Result<bool> {
     let options = quick()
         .heartbeat_timeout(MINUTE)
         .cancellation_type(workflow::CancellationType::WaitCancellationCompleted);
@@ -220,7 +220,7 @@ fn s92_a_cancellation_in_a_boxed_error() {
         env.serve(worker, async {
             let handle = env
                 .client()
-                .start_workflow(stops_helper, (), env.unrecorded_options("boxed"))
+                .start_workflow(stops_helper, (), env.options("boxed"))
                 .await?;
             doors::opened(handle.run_id().unwrap_or_default()).await;
             handle.cancel().await?;

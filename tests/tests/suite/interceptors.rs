@@ -20,7 +20,7 @@ use temporal_sdk::{activity, workflow};
 
 /// What interceptors saw, in order, each once: a replay shows the same again.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl Seen {
     fn note(&self, what: impl Into<String>) {
@@ -80,9 +80,9 @@ impl ClientInterceptor for AroundClient {
 }
 
 /// Notes each call, refuses what is forbidden, and passes the header on.
-struct AroundWorkflows {
-    name: &'static str,
-    seen: Seen,
+pub(crate) struct AroundWorkflows {
+    pub(crate) name: &'static str,
+    pub(crate) seen: Seen,
 }
 
 impl AroundWorkflows {
@@ -183,7 +183,7 @@ async fn attempt_of(ctx: &activity::Context, step: String) -> activity::Result<S
 }
 
 #[derive(Default)]
-struct Vault {
+pub(crate) struct Vault {
     entries: RefCell<Vec<String>>,
     closed: Cell<bool>,
 }
@@ -242,7 +242,7 @@ fn p44_p45_p46_interceptors_see_in_order_refuse_and_change() {
         env.serve(worker, async {
             let vault = env
                 .client()
-                .start_workflow(Vault::run, (), env.unrecorded_options("vault"))
+                .start_workflow(Vault::run, (), env.options("vault"))
                 .await?;
             assert_eq!(vault.execute_update(Vault::put, "gold").await?, 1);
             let refused = vault.execute_update(Vault::put, "forbidden").await.unwrap_err();
@@ -287,7 +287,7 @@ fn p44_p45_p46_interceptors_see_in_order_refuse_and_change() {
 }
 
 /// Sends a header with whatever the workflow calls, notes what arrives with one, and changes what it may.
-struct Passing(Seen);
+pub(crate) struct Passing(pub(crate) Seen);
 
 impl Passing {
     fn arrived(&self, what: &str, call: &workflow::Call) {
@@ -364,7 +364,7 @@ async fn time_allowed(ctx: &activity::Context) -> activity::Result<Option<Durati
 
 /// Called by another workflow in every way there is.
 #[derive(Default)]
-struct Called {
+pub(crate) struct Called {
     pokes: Cell<u32>,
 }
 
@@ -389,7 +389,7 @@ impl Called {
 }
 
 #[derive(Default)]
-struct Calling {
+pub(crate) struct Calling {
     over: Cell<bool>,
 }
 
@@ -452,7 +452,7 @@ fn p45_p46_interceptors_pass_headers_on_with_every_call() {
         env.serve(worker, async {
             let calling = env
                 .client()
-                .start_workflow(Calling::run, 0_u32, env.unrecorded_options("calling"))
+                .start_workflow(Calling::run, 0_u32, env.options("calling"))
                 .await?;
             let first = calling.run_id().unwrap_or_default().to_owned();
             let continued = |event: &Event| event.event_type() == EventType::WorkflowExecutionContinuedAsNew;
@@ -468,7 +468,8 @@ fn p45_p46_interceptors_pass_headers_on_with_every_call() {
         })
         .await?;
         let seen = seen.all();
-        let called = format!("{}-called", env.unrecorded_id("calling"));
+        let called = format!("{}-called", env.id("calling"));
+        assert_eq!(called, env.id("calling-called"));
         for line in [
             "execute Calling ",
             "Activity time_allowed",

@@ -225,7 +225,7 @@ fn s72_s86_many_local_activities_at_once() {
 }
 
 #[workflow]
-async fn calls_nobody(ctx: &workflow::Context) -> workflow::Result<i64> {
+pub(crate) async fn calls_nobody(ctx: &workflow::Context) -> workflow::Result<i64> {
     Ok(ctx.execute_local_activity(double, 4, quick_local()).await?)
 }
 
@@ -236,7 +236,7 @@ fn s72_an_unregistered_local_activity_fails_the_task() {
     run(async |env| {
         let handle = env
             .client()
-            .start_workflow(calls_nobody, (), env.unrecorded_options("nobody"))
+            .start_workflow(calls_nobody, (), env.options("nobody"))
             .await?;
         let without = env.worker().workflow::<calls_nobody>().max_cached_workflows(0);
         env.serve(without, async {
@@ -269,7 +269,7 @@ fn fails_as_expected(ctx: &activity::Context) -> activity::Result<()> {
 }
 
 #[workflow]
-async fn calls_business(ctx: &workflow::Context) -> workflow::Result<()> {
+pub(crate) async fn calls_business(ctx: &workflow::Context) -> workflow::Result<()> {
     let soon = RetryPolicy::new().initial_interval(Duration::from_millis(10));
     let options = quick_local().retry_policy(soon);
     Ok(ctx.execute_local_activity(fails_as_expected, (), options).await?)
@@ -283,7 +283,7 @@ fn p63_a_benign_failure_of_a_local_activity_is_no_warning() {
         env.serve(worker, async {
             let handle = env
                 .client()
-                .start_workflow(calls_business, (), env.unrecorded_options("business"))
+                .start_workflow(calls_business, (), env.options("business"))
                 .await?;
             handle.result().await?;
             let warnings = captured(|line| line.contains("fails_as_expected") && line.contains(handle.id()));

@@ -11,7 +11,7 @@ use temporal_integration_tests::history::EventType;
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::activity::{Activity, ActivityRef, NoParams};
 use temporal_sdk::client::definition::{query_named, signal_named, update_named};
-use temporal_sdk::client::{UpdateOptions, UpdateWaitStage, WorkflowHandle};
+use temporal_sdk::client::{UpdateOptions, UpdateWaitStage, WorkflowHandle, WorkflowOptions};
 use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::workflow::{Context, RawValues};
 use temporal_sdk::{activity, workflow};
@@ -92,8 +92,7 @@ impl Misusing {
 }
 
 /// Starts it, and waits until its run method has come to where it waits: what came with the start would be handled before.
-async fn start(env: &Env, suffix: &str, holds: bool) -> anyhow::Result<WorkflowHandle<Misusing>> {
-    let options = env.unrecorded_options(suffix);
+async fn start(env: &Env, options: WorkflowOptions, holds: bool) -> anyhow::Result<WorkflowHandle<Misusing>> {
     let handle = env.client().start_workflow(Misusing::run, holds, options).await?;
     env.wait_for_event(handle.id(), |event| {
         event_type(event) == EventType::WorkflowTaskCompleted
@@ -114,7 +113,7 @@ fn queries_and_validators_that_act_are_told_so_and_change_nothing() {
     run(async |env| {
         let worker = env.worker().workflow::<Misusing>().max_cached_workflows(0);
         env.serve(worker, async {
-            let handle = start(&env, "acts", false).await?;
+            let handle = start(&env, env.options("acts"), false).await?;
             let about = format!("workflow Misusing (id {})", env.unrecorded_id("acts"));
             for what in ["sleep", "spawn", "random", "set_current_details", "on_signal"] {
                 let error = handle.query(Misusing::by_query, what).await.unwrap_err();
@@ -137,7 +136,7 @@ fn queries_and_validators_that_act_are_told_so_and_change_nothing() {
 fn a_panic_in_a_validator_or_a_query_fails_nothing_else() {
     run(async |env| {
         env.serve(env.worker().workflow::<Misusing>(), async {
-            let handle = start(&env, "panics", false).await?;
+            let handle = start(&env, env.options("panics"), false).await?;
             let error = handle.execute_update(Misusing::validated, "panic").await.unwrap_err();
             let failure = update_failure(error);
             let application = failure.as_application().unwrap();
@@ -160,7 +159,7 @@ fn a_panic_in_a_validator_or_a_query_fails_nothing_else() {
 fn continue_as_new_from_handlers_is_refused() {
     run(async |env| {
         env.serve(env.worker().workflow::<Misusing>(), async {
-            let handle = start(&env, "looks", false).await?;
+            let handle = start(&env, env.unrecorded_options("looks"), false).await?;
             let about = format!(
                 "of workflow Misusing (id {}) returned continue_as_new: only the run method can",
                 env.unrecorded_id("looks")
@@ -179,7 +178,7 @@ fn continue_as_new_from_handlers_is_refused() {
             );
             handle.terminate("seen").await?;
 
-            let handle = start(&env, "signal", false).await?;
+            let handle = start(&env, env.unrecorded_options("signal"), false).await?;
             handle.signal(Misusing::by_signal, "continue_as_new").await?;
             let message = task_failure(&env, "signal").await?;
             assert!(
@@ -192,7 +191,7 @@ fn continue_as_new_from_handlers_is_refused() {
             );
             handle.terminate("seen").await?;
 
-            let handle = start(&env, "update", false).await?;
+            let handle = start(&env, env.unrecorded_options("update"), false).await?;
             let update = UpdateOptions::new(UpdateWaitStage::Accepted);
             let update = handle.start_update(Misusing::by_update, "continue_as_new", update);
             let failed = async {
@@ -221,14 +220,14 @@ fn a_borrow_held_across_an_await_is_explained() {
                 let expected = format!("in {code} of workflow \"Misusing\": other code of the workflow holds a borrow of this `RefCell` across an await");
                 assert!(message.contains(&expected), "{message}");
             };
-            let handle = start(&env, "looks", true).await?;
+            let handle = start(&env, env.unrecorded_options("looks"), true).await?;
             let error = handle.query(Misusing::by_query, "note").await.unwrap_err();
             explains(&error.to_string(), "query \"by_query\"");
             explains(&rejection(&handle, "note").await, "the validator of update \"validated\"");
             handle.signal(Misusing::by_signal, "note").await?;
             explains(&task_failure(&env, "looks").await?, "the handler of signal \"by_signal\"");
             handle.terminate("seen").await?;
-            let handle = start(&env, "update", true).await?;
+            let handle = start(&env, env.unrecorded_options("update"), true).await?;
             let update = UpdateOptions::new(UpdateWaitStage::Accepted);
             let update = handle.start_update(Misusing::by_update, "note", update);
             let failed = async {
@@ -428,11 +427,11 @@ fn what_is_registered_twice_or_under_a_name_of_temporals_is_refused() {
 
 #[derive(Debug, thiserror::Error)]
 #[error("it cannot be mended")]
-struct Final;
+pub(crate) struct Final;
 
 #[derive(Debug, thiserror::Error)]
 #[error("to be mended")]
-struct Mistake;
+pub(crate) struct Mistake;
 
 /// Fails as it is told, with types that say what fails.
 #[workflow(fail_workflow_on(Final, workflow::ConversionError))]
@@ -486,12 +485,12 @@ fn p64_error_types_fail_the_workflow_instead_of_its_task() {
         env.serve(worker, async {
             let client = env.client();
             let error = client
-                .execute_workflow(fails_by_type, "final", env.unrecorded_options("final"))
+                .execute_workflow(fails_by_type, "final", env.options("final"))
                 .await
                 .unwrap_err();
             assert!(error.to_string().contains("it cannot be mended"), "{error}");
             let error = client
-                .execute_workflow(fails_by_type, "text", env.unrecorded_options("result"))
+                .execute_workflow(fails_by_type, "text", env.options("result"))
                 .await
                 .unwrap_err();
             assert!(
@@ -502,7 +501,7 @@ fn p64_error_types_fail_the_workflow_instead_of_its_task() {
             );
             let untyped = workflow::named::<()>("fails_by_type");
             let error = client
-                .execute_workflow(untyped, 7, env.unrecorded_options("input"))
+                .execute_workflow(untyped, 7, env.options("input"))
                 .await
                 .unwrap_err();
             assert!(
@@ -512,7 +511,7 @@ fn p64_error_types_fail_the_workflow_instead_of_its_task() {
 
             let run = FailsByItsWorker::run;
             let error = client
-                .execute_workflow(run, "final", env.unrecorded_options("worker"))
+                .execute_workflow(run, "final", env.options("worker"))
                 .await
                 .unwrap_err();
             assert!(error.to_string().contains("it cannot be mended"), "{error}");
@@ -633,7 +632,7 @@ fn p5_p8_an_update_with_start_reaches_a_handler_added_at_run_time() {
                 .start_update_with_start(
                     adds_handlers,
                     (),
-                    env.unrecorded_options("with-start"),
+                    env.options("with-start"),
                     update_named::<String>("serve"),
                     7,
                     update,
@@ -666,7 +665,7 @@ fn signals_that_come_too_late_are_warned_of() {
         let worker = || env.worker().workflow::<Misusing>().max_cached_workflows(0);
         let handle = env
             .serve(worker(), async {
-                let handle = start(&env, "late", false).await?;
+                let handle = start(&env, env.options("late"), false).await?;
                 let waits = |event: &_| event_type(event) == EventType::WorkflowTaskCompleted;
                 env.wait_for_event(&env.unrecorded_id("late"), waits).await?;
                 Ok(handle)

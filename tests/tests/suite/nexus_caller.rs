@@ -67,7 +67,7 @@ fn answer(request: nexus::Request) -> Option<Variant> {
 }
 
 /// The queue's next Nexus task.
-async fn poll(env: &Env, queue: &str) -> anyhow::Result<PollNexusTaskQueueResponse> {
+pub(crate) async fn poll(env: &Env, queue: &str) -> anyhow::Result<PollNexusTaskQueueResponse> {
     let poll = PollNexusTaskQueueRequest {
         namespace: env.client().namespace().to_owned(),
         identity: "handler".to_owned(),
@@ -120,14 +120,14 @@ async fn serve<T>(env: &Env, queue: &str, done: impl Future<Output = T>) -> anyh
 }
 
 #[workflow]
-async fn charges_with_headers(ctx: &workflow::Context, endpoint: String) -> workflow::Result<String> {
+pub(crate) async fn charges_with_headers(ctx: &workflow::Context, endpoint: String) -> workflow::Result<String> {
     let headers = [("purpose".to_owned(), "rent".to_owned())].into();
     let options = NexusOperationOptions::new(&endpoint).headers(headers);
     Ok(ctx.execute_nexus_operation(Payments::charge, 1_u64, options).await?)
 }
 
 /// Says for whom a workflow works, to the services that it calls.
-struct NamesTenant;
+pub(crate) struct NamesTenant;
 
 impl Interceptor for NamesTenant {
     fn outgoing(&self, _ctx: &workflow::Context, call: &mut Outgoing<'_>) {
@@ -151,7 +151,7 @@ fn p24_p45_headers_of_nexus_operations() {
             .workflow::<charges_with_headers>()
             .workflow_interceptor(NamesTenant);
         env.serve(worker, async {
-            let options = env.unrecorded_options("headers");
+            let options = env.options("headers");
             let handle = env
                 .client()
                 .start_workflow(charges_with_headers, endpoint.as_str(), options)

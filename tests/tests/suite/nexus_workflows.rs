@@ -71,7 +71,7 @@ pub(crate) async fn calls_every_way(ctx: &Context, endpoint: String) -> workflow
 
 /// Cancels an operation that runs, and gives how it ended for the workflow.
 #[temporal_sdk::workflow]
-async fn cancels_by_type(ctx: &Context, endpoint: String, kind: String) -> workflow::Result<bool> {
+pub(crate) async fn cancels_by_type(ctx: &Context, endpoint: String, kind: String) -> workflow::Result<bool> {
     let id = ctx.info().workflow_id.clone();
     let (operation, kind) = match kind.as_str() {
         "abandon" => (SHIP, CancellationType::Abandon),
@@ -239,7 +239,9 @@ fn p24_nexus_operations_end_as_the_workflows_that_serve_them() {
         let endpoint = env.nexus_endpoint(&queue).await?;
         let worker = env.worker().workflow::<calls_every_way>().workflow::<Shipment>();
         env.serve(worker, async {
-            let options = env.unrecorded_options("every");
+            let options = env.options("every");
+            // What the handler starts is kept too.
+            let _ = (env.id("every-arrives"), env.id("every-returns"));
             let client = env.client();
             let handle = client
                 .start_workflow(calls_every_way, endpoint.as_str(), options)
@@ -309,7 +311,7 @@ fn p24_s91_each_cancellation_type_of_a_nexus_operation() {
         let worker = env.worker().workflow::<cancels_by_type>().workflow::<Shipment>();
         env.serve(worker, async {
             for (kind, expected) in BY_TYPE {
-                let options = env.unrecorded_options(kind);
+                let options = env.options(kind);
                 let handle = env
                     .client()
                     .start_workflow(cancels_by_type, (endpoint.as_str(), kind), options)

@@ -132,7 +132,7 @@ fn s84_conditions_that_let_each_other_in() {
 
 /// Waits for each of many switches, in tasks of their own.
 #[derive(Default)]
-struct Switchboard {
+pub(crate) struct Switchboard {
     switches: RefCell<Vec<Watch<bool>>>,
     log: Rc<RefCell<Vec<u32>>>,
 }
@@ -171,19 +171,20 @@ impl Switchboard {
 fn s84_a_watched_value_wakes_who_waits_for_it() {
     run(async |env| {
         env.serve(env.worker().workflow::<Switchboard>(), async {
-            let handle = env
-                .client()
-                .start_workflow(Switchboard::run, 1000_u32, env.options("switchboard"))
+            // Of the few the history is kept.
+            let many = env.unrecorded_options("switchboard");
+            for (number, options) in [(20_u32, env.options("few")), (1000, many)] {
+                let handle = env.client().start_workflow(Switchboard::run, number, options).await?;
+                env.wait_for_event(handle.id(), |event| {
+                    event.event_type() == EventType::WorkflowTaskCompleted
+                })
                 .await?;
-            env.wait_for_event(&env.id("switchboard"), |event| {
-                event.event_type() == EventType::WorkflowTaskCompleted
-            })
-            .await?;
-            for first in (0..1000_u32).rev().step_by(2) {
-                handle.signal(Switchboard::switch_on, (first, first - 1)).await?;
+                for first in (0..number).rev().step_by(2) {
+                    handle.signal(Switchboard::switch_on, (first, first - 1)).await?;
+                }
+                let log = handle.result().await?;
+                assert_eq!(log, (0..number).rev().collect::<Vec<_>>());
             }
-            let log = handle.result().await?;
-            assert_eq!(log, (0..1000).rev().collect::<Vec<_>>());
             Ok(())
         })
         .await

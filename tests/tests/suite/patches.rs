@@ -87,8 +87,8 @@ fn p59_patches_through_three_ages_of_code() {
         let done = |event: &history::Event| event.event_type() == EventType::WorkflowTaskCompleted;
         use temporal_integration_tests::history;
 
-        let old_id = env.unrecorded_id("old");
-        let new_id = env.unrecorded_id("new");
+        let old_id = env.id("old");
+        let new_id = env.id("new");
         let options = |id: &str| temporal_sdk::client::WorkflowOptions::new(id, env.task_queue());
 
         let old = env
@@ -116,7 +116,7 @@ fn p59_patches_through_three_ages_of_code() {
         env.serve(env.worker().workflow::<deprecated::Changing>(), async {
             new.signal(patched::Changing::go, ()).await?;
             assert_eq!(new.result().await?, "deprecated");
-            let id = env.unrecorded_id("newest");
+            let id = env.id("newest");
             let newest = client
                 .start_workflow(deprecated::Changing::run, (), options(&id))
                 .await?;

@@ -1,7 +1,8 @@
 //! Replaying histories: fresh ones, altered ones, and those that earlier versions recorded.
 
+use crate::kept::{Replayers, kept};
 use crate::quick;
-use temporal_integration_tests::history::{folder, to_json};
+use temporal_integration_tests::history::to_json;
 use temporal_integration_tests::run;
 use temporal_sdk::client::WorkflowHistory;
 use temporal_sdk::worker::{Replayer, ReplayerBuilder};
@@ -74,13 +75,13 @@ fn s168_s169_a_history_replays_with_its_own_code_only() {
     });
 }
 
-/// Every workflow of the suite whose histories are kept.
-fn suite() -> ReplayerBuilder {
+/// Every workflow of the suite whose histories are kept, but for those of [`others`](crate::kept::others).
+pub(crate) fn suite() -> ReplayerBuilder {
     use crate::{
         activities, author, beyond, cancellation, cancellation_table, child_options, children, client, continue_as_new,
-        cross_language, data, dynamic, failing, hello, local_activities, logging, messages, nexus_caller, ordering,
-        reach, resets, rows_activities, rows_clients, rows_workflows, timers_conditions, told, trouble,
-        worker_lifecycle,
+        cross_language, data, dynamic, failing, heartbeats, hello, local_activities, logging, messages, nexus_caller,
+        nexus_workflows, ordering, rare_events, reach, resets, rows_activities, rows_clients, rows_workflows,
+        timers_conditions, told, trouble, worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -161,7 +162,6 @@ fn suite() -> ReplayerBuilder {
         .workflow::<data::sends_percent>()
         .workflow::<data::passes_raw>()
         .workflow::<dynamic::Constructed>()
-        .workflow::<dynamic::AnyWorkflow>()
         .workflow::<failing::fails>()
         .workflow::<failing::under_an_alias>()
         .workflow::<failing::retried>()
@@ -223,6 +223,30 @@ fn suite() -> ReplayerBuilder {
         .workflow::<nexus_caller::charges>()
         .workflow::<resets::Counter>()
         .workflow::<resets::has_a_child>()
+        .workflow::<author::Knowing>()
+        .workflow::<children::knows_where>()
+        .workflow::<continue_as_new::continues_as_it_is>()
+        .workflow::<cross_language::rust_calls_python_nexus>()
+        .workflow_named::<failing::is_mended>("panics")
+        .workflow_named::<failing::is_mended>("returns_task_failure")
+        .workflow::<heartbeats::hears_a_lot>()
+        .workflow::<heartbeats::hears_of_leaving>()
+        .workflow::<heartbeats::stops_helper>()
+        .workflow::<heartbeats::waits_in_vain>()
+        .workflow::<local_activities::calls_business>()
+        .workflow::<local_activities::calls_nobody>()
+        .workflow::<nexus_workflows::calls_every_way>()
+        .workflow::<nexus_workflows::cancels_by_type>()
+        .workflow::<nexus_workflows::Shipment>()
+        .workflow::<ordering::Switchboard>()
+        .workflow::<rare_events::Idles>()
+        .workflow::<rare_events::LosesOperations>()
+        .workflow::<rare_events::outlives_its_children>()
+        .workflow::<rare_events::sleeps_in>()
+        .workflow::<rows_activities::asks_locally>()
+        .workflow::<rows_workflows::VersionedAfter>()
+        .workflow::<rows_workflows::notes_replaying>()
+        .workflow::<trouble::mended::flow>()
 }
 
 /// S170: every history that any version of the suite recorded replays with the code of today. `RECORD_HISTORIES=1` with the
@@ -230,36 +254,31 @@ fn suite() -> ReplayerBuilder {
 #[test]
 fn s170_all_recorded_histories() {
     run(async |_env| {
-        let mut names = Vec::new();
-        let mut histories = Vec::new();
-        for version in std::fs::read_dir(folder())? {
-            for file in std::fs::read_dir(version?.path())? {
-                let path = file?.path();
-                if path.extension().is_some_and(|extension| extension == "json") {
-                    let text = std::fs::read_to_string(&path)?;
-                    names.push(path.display().to_string());
-                    histories.push(WorkflowHistory::from_json(&text)?);
+        let kept = kept()?;
+        let replayers = Replayers::new()?;
+        let (mut failed, mut histories) = (Vec::new(), Vec::new());
+        for history in &kept {
+            let of = replayers.of(history);
+            for replayer in &of {
+                if let Err(error) = replayer.replay(history.history()?).await {
+                    failed.push(format!("{history}: {error}"));
                 }
             }
-        }
-        assert!(!histories.is_empty(), "no histories in {}", folder().display());
-        let replayer = suite().build()?;
-        let mut failed = Vec::new();
-        for (name, history) in names.iter().zip(histories.clone()) {
-            if let Err(error) = replayer.replay(history).await {
-                failed.push(format!("{name}: {error}"));
+            if replayers.is_suites(&of) {
+                histories.push(history.history()?);
             }
         }
         assert!(
             failed.is_empty(),
             "{} of {} histories:\n{}",
             failed.len(),
-            names.len(),
+            kept.len(),
             failed.join("\n")
         );
-        let report = replayer.replay_all(futures_util::stream::iter(histories)).await;
+        let number = histories.len();
+        let report = suite().build()?.replay_all(futures_util::stream::iter(histories)).await;
         assert!(report.is_ok(), "{report}");
-        assert_eq!(report.replayed, names.len());
+        assert_eq!(report.replayed, number);
         Ok(())
     });
 }

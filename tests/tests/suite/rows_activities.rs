@@ -146,7 +146,7 @@ fn s143_a_broken_executor_ends_its_worker() {
 }
 
 #[workflow]
-async fn asks_locally(ctx: &workflow::Context) -> workflow::Result<String> {
+pub(crate) async fn asks_locally(ctx: &workflow::Context) -> workflow::Result<String> {
     Ok(ctx.execute_local_activity(thread_name, (), quick_local()).await?)
 }
 
@@ -157,7 +157,7 @@ fn s143_a_broken_executor_ends_its_worker_for_a_local_activity() {
         let worker = || env.worker().workflow::<asks_locally>().activity(thread_name);
         let handle = env
             .client()
-            .start_workflow(asks_locally, (), env.unrecorded_options("broken"))
+            .start_workflow(asks_locally, (), env.options("broken"))
             .await?;
         let ended = worker().max_cached_workflows(0).executor(Broken).build()?.run();
         let error = tokio::time::timeout(MINUTE, ended).await?.unwrap_err();
@@ -188,7 +188,7 @@ fn s140_the_warning_counts_local_activities() {
             }
             env.serve(worker, async {
                 env.client()
-                    .execute_workflow(asks_locally, (), env.unrecorded_options(suffix))
+                    .execute_workflow(asks_locally, (), env.options(suffix))
                     .await?;
                 Ok(())
             })

@@ -98,6 +98,8 @@ fn the_server_goes_away_and_comes_back() {
         .block_on(server::own_dev_server(options.clone()))
         .expect("a dev server");
     let (address, port) = (first.address(), first.port());
+    // It lives until the histories are recorded.
+    let mut second = None;
     run_on(&address, MINUTE * 3, async |env| {
         env.serve(env.worker().workflow::<Ticks>().activity(tick), async {
             let mut handles = Vec::new();
@@ -117,7 +119,7 @@ fn the_server_goes_away_and_comes_back() {
             let before = handles[0].query(Ticks::ticks, ()).await?;
             first.shutdown().await;
             tokio::time::sleep(Duration::from_secs(10)).await;
-            let _second = server::own_dev_server(options.port(port)).await?;
+            second = Some(server::own_dev_server(options.port(port)).await?);
             for (number, handle) in handles.iter().enumerate() {
                 let id = env.id(&number.to_string());
                 // The server may not be back yet.
@@ -135,6 +137,7 @@ fn the_server_goes_away_and_comes_back() {
         })
         .await
     });
+    drop(second);
     for suffix in ["", "-shm", "-wal"] {
         let _ = std::fs::remove_file(format!("{}{suffix}", database.display()));
     }
@@ -351,11 +354,11 @@ mod broken {
     }
 }
 
-mod mended {
+pub(crate) mod mended {
     use super::*;
 
     #[workflow(name = "Mended")]
-    pub(super) async fn flow(ctx: &workflow::Context) -> workflow::Result<String> {
+    pub(crate) async fn flow(ctx: &workflow::Context) -> workflow::Result<String> {
         let number = ctx.execute_activity(tick, 1_u32, quick()).await?;
         Ok(format!("mended after {number}"))
     }
@@ -365,10 +368,10 @@ mod mended {
 #[test]
 fn s105_a_panicking_workflow_is_mended() {
     run(async |env| {
-        let id = env.unrecorded_id("mended");
+        let id = env.id("mended");
         let handle = env
             .serve(env.worker().workflow::<broken::flow>().activity(tick), async {
-                let options = env.unrecorded_options("mended").task_timeout(Duration::from_secs(5));
+                let options = env.options("mended").task_timeout(Duration::from_secs(5));
                 let handle = env.client().start_workflow(mended::flow, (), options).await?;
                 let message = task_failure(&env, &id).await?;
                 assert!(message.contains("a bug in the workflow"), "{message}");
