@@ -12,6 +12,7 @@ use super::config::EngineConfig;
 use super::index::Index;
 use super::launch::Launch;
 use super::matching::{Match, Matching};
+use super::multi_operation::Again;
 use super::namespace::{NamespaceId, Namespaces};
 use super::nexus_endpoint::Endpoints;
 use super::random::Random;
@@ -55,6 +56,8 @@ pub(super) struct Shared {
 pub(super) enum Effect {
     /// A new run begins.
     Launch(Box<Launch>),
+    /// An update-with-start is tried again: the run that it used is closed.
+    UpdateWithStart(Box<Again>),
     /// A run has new events and readers that wait for them.
     HistoryGrew(RunKey),
     /// A run closed.
@@ -313,6 +316,7 @@ impl Engine {
     fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Launch(launch) => self.launch(*launch),
+            Effect::UpdateWithStart(again) => self.update_with_start_again(*again),
             Effect::HistoryGrew(key) => self.serve_readers(key),
             Effect::Closed(key) => self.after_close(key),
             Effect::StartChild(parent, initiated) => self.start_child(parent, initiated),

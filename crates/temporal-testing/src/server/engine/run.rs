@@ -15,7 +15,7 @@ use super::matching::{QueueType, Ticket, Work, WorkerKey};
 use super::namespace::NamespaceId;
 use super::nexus::Orphan;
 use super::query::Query;
-use super::state::{ActivityChange, Errand, Record, State, give_back};
+use super::state::{ActivityChange, Errand, Record, State, UpdateStage, give_back};
 use super::timers::{Pull, Slot, Timer};
 use super::update::LiveUpdate;
 
@@ -101,6 +101,16 @@ impl Run {
             workflow_id: self.workflow_id.to_string(),
             run_id: self.run_id.to_string(),
         }
+    }
+
+    /// Whether the run has an update of this id that can still be waited for, or that is done.
+    pub(super) fn has_update(&self, id: &str) -> bool {
+        let done = self
+            .updates
+            .get(id)
+            .is_some_and(|it| matches!(it.stage, UpdateStage::Completed(_)));
+        let known = self.updates.contains_key(id) || self.live.updates.contains_key(id);
+        done || (known && self.is_open())
     }
 
     /// What this run adds to the engine's count of things in flight.

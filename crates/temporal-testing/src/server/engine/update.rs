@@ -21,7 +21,7 @@ use super::commands::Refusal;
 use super::core::Engine;
 use super::events::Attributes;
 use super::limits::Limits;
-use super::multi_operation::multi_operation_failure;
+use super::multi_operation::WithStart;
 use super::rpc::Response;
 use super::run::Turn;
 use super::state::{Record, RunKey, TaskKind, UpdateStage};
@@ -95,7 +95,7 @@ pub(super) enum WaiterKind {
     Update,
     Poll,
     /// With the start that the update came with.
-    WithStart(Box<wf::StartWorkflowExecutionResponse>),
+    WithStart(Box<WithStart>),
 }
 
 /// How far an update is, as callers are told.
@@ -427,13 +427,7 @@ impl Turn<'_> {
                 stage: response.stage,
                 update_ref: response.update_ref,
             }),
-            WaiterKind::WithStart(start) => {
-                use wf::execute_multi_operation_response::{self as multi, response::Response as Part};
-                let part = |part| multi::Response { response: Some(part) };
-                Response::ExecuteMultiOperation(wf::ExecuteMultiOperationResponse {
-                    responses: vec![part(Part::StartWorkflow(*start)), part(Part::UpdateWorkflow(response))],
-                })
-            }
+            WaiterKind::WithStart(start) => Response::ExecuteMultiOperation(start.answer(response)),
         }
     }
 
@@ -657,11 +651,10 @@ impl Turn<'_> {
             return;
         };
         for waiter in update.waiters {
-            let status = match waiter.kind {
-                WaiterKind::Update | WaiterKind::Poll => status.clone(),
-                WaiterKind::WithStart(_) => multi_operation_failure(1, status.clone()),
-            };
-            self.shared.calls.answer(waiter.call, Err(status));
+            match waiter.kind {
+                WaiterKind::Update | WaiterKind::Poll => self.shared.calls.answer(waiter.call, Err(status.clone())),
+                WaiterKind::WithStart(start) => self.abort_with_start(waiter.call, *start, status.clone()),
+            }
         }
     }
 

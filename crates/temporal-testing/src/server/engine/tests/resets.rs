@@ -4,7 +4,9 @@ use temporal_protos::api::enums::v1::{
     ParentClosePolicy, ResetReapplyExcludeType, UpdateWorkflowExecutionLifecycleStage as Stage,
     WorkflowIdConflictPolicy, WorkflowTaskFailedCause,
 };
+use temporal_protos::api::errordetails::v1::MultiOperationExecutionFailure;
 use temporal_protos::api::workflowservice::v1::execute_multi_operation_request::{self as multi, operation::Operation};
+use temporal_protos::prost::Message as _;
 
 use super::*;
 
@@ -144,6 +146,11 @@ fn an_update_from_behind_the_reset_comes_by_an_event_and_no_message() {
 }
 
 fn update_with_start(t: &mut Harness, conflict: WorkflowIdConflictPolicy) -> CallId {
+    let id = format!("u{}", t.calls);
+    update_of(t, &id, conflict)
+}
+
+fn update_of(t: &mut Harness, id: &str, conflict: WorkflowIdConflictPolicy) -> CallId {
     let start = wf::StartWorkflowExecutionRequest {
         namespace: "default".to_owned(),
         workflow_id: "wf".to_owned(),
@@ -153,7 +160,7 @@ fn update_with_start(t: &mut Harness, conflict: WorkflowIdConflictPolicy) -> Cal
         request_id: format!("uws-{}", t.calls),
         ..wf::StartWorkflowExecutionRequest::default()
     };
-    let update = updates::update_request("wf", &format!("u{}", t.calls), Stage::Completed);
+    let update = updates::update_request("wf", id, Stage::Completed);
     let operation = |operation| multi::Operation {
         operation: Some(operation),
     };
@@ -345,4 +352,124 @@ fn a_reset_run_has_its_whole_execution_timeout_again() {
     );
     t.advance(seconds(1));
     assert!(t.history("wf").ends_with("WorkflowExecutionTimedOut"));
+}
+
+/// The run that an update-with-start went to, and whether it began it.
+fn served(t: &mut Harness, call: CallId) -> Option<(String, bool)> {
+    let answer = t.take(rpc::ExecuteMultiOperation, call)?;
+    let responses = answer.unwrap().responses;
+    match &responses[0].response {
+        Some(wf::execute_multi_operation_response::response::Response::StartWorkflow(start)) => {
+            Some((start.run_id.clone(), start.started))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The codes of the whole call, of its start and of its update.
+fn refused(t: &mut Harness, call: CallId) -> (Code, i32, i32) {
+    let status = t.take(rpc::ExecuteMultiOperation, call).unwrap().unwrap_err();
+    let detail = MultiOperationExecutionFailure::decode(&status.details[0].value[..]).unwrap();
+    (status.code, detail.statuses[0].code, detail.statuses[1].code)
+}
+
+#[test]
+fn update_with_start_begins_a_run_when_the_one_it_used_closes_without_a_word() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    let call = update_of(&mut t, "u", WorkflowIdConflictPolicy::UseExisting);
+    t.terminate("wf").unwrap();
+    assert!(!t.answers.contains_key(&call));
+    let task = t.poll();
+    assert_eq!(task.messages[0].protocol_instance_id, "u");
+    let run = task.workflow_execution.clone().unwrap().run_id;
+    t.complete_with(&task, vec![], |request| {
+        request.messages = vec![updates::accept("u"), updates::respond("u")];
+    })
+    .unwrap();
+    assert_eq!(served(&mut t, call), Some((run, true)));
+}
+
+#[test]
+fn update_with_start_is_aborted_when_the_second_run_closes_as_well() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    let call = update_of(&mut t, "u", WorkflowIdConflictPolicy::UseExisting);
+    t.start_with("wf", |request| {
+        request.workflow_id_conflict_policy = WorkflowIdConflictPolicy::TerminateExisting as i32;
+    })
+    .unwrap();
+    assert!(!t.answers.contains_key(&call), "it waits for the run that took over");
+    t.terminate("wf").unwrap();
+    let aborted = i32::from(Code::Aborted as u8);
+    assert_eq!(refused(&mut t, call), (Code::Aborted, aborted, aborted));
+}
+
+#[test]
+fn update_with_start_does_not_begin_again_what_it_began_itself() {
+    let mut t = Harness::new();
+    let call = update_of(&mut t, "u", WorkflowIdConflictPolicy::UseExisting);
+    t.terminate("wf").unwrap();
+    let not_found = i32::from(Code::NotFound as u8);
+    assert_eq!(
+        refused(&mut t, call),
+        (Code::NotFound, 0, not_found),
+        "the start went well"
+    );
+    assert!(!t.has_task());
+}
+
+#[test]
+fn update_with_start_joins_an_update_of_the_same_id_whatever_the_policy() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    let run = t
+        .describe("wf")
+        .workflow_execution_info
+        .unwrap()
+        .execution
+        .unwrap()
+        .run_id;
+    let first = t.update("wf", "u");
+    let policies = [
+        WorkflowIdConflictPolicy::Fail,
+        WorkflowIdConflictPolicy::TerminateExisting,
+    ];
+    let joined = policies.map(|policy| update_of(&mut t, "u", policy));
+    let task = t.poll();
+    assert_eq!(task.messages.len(), 1);
+    t.complete_with(&task, vec![], |request| {
+        request.messages = vec![updates::accept("u"), updates::respond("u")];
+    })
+    .unwrap();
+    assert!(t.take(rpc::UpdateWorkflowExecution, first).unwrap().is_ok());
+    for call in joined {
+        assert_eq!(served(&mut t, call), Some((run.clone(), false)));
+    }
+    let after = update_of(&mut t, "u", WorkflowIdConflictPolicy::Fail);
+    assert_eq!(served(&mut t, after), Some((run, false)), "done ones answer, too");
+}
+
+#[test]
+fn update_with_start_begins_anew_after_a_run_that_ended_with_the_update_unfinished() {
+    let mut t = Harness::new();
+    t.begun("wf", vec![]);
+    let first = t.update("wf", "u");
+    let task = t.poll();
+    let accepted = updates::accept("u");
+    let commands = vec![updates::protocol(&accepted.id), complete_workflow()];
+    t.complete_with(&task, commands, |request| request.messages = vec![accepted])
+        .unwrap();
+    assert!(t.take(rpc::UpdateWorkflowExecution, first).is_some());
+    let end = "8:WorkflowExecutionUpdateAccepted 9:WorkflowExecutionCompleted";
+    assert!(t.history("wf").ends_with(end), "{}", t.history("wf"));
+    let call = update_of(&mut t, "u", WorkflowIdConflictPolicy::UseExisting);
+    let task = t.poll();
+    assert_eq!(task.messages.len(), 1);
+    t.complete_with(&task, vec![], |request| {
+        request.messages = vec![updates::accept("u"), updates::respond("u")];
+    })
+    .unwrap();
+    let run = task.workflow_execution.unwrap().run_id;
+    assert_eq!(served(&mut t, call), Some((run, true)));
 }
