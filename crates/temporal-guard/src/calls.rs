@@ -3,7 +3,7 @@
 mod stack;
 mod symbols;
 
-use crate::{Call, Restricted, Restrictions};
+use crate::{Call, Found, Restricted, Restrictions};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,7 +15,10 @@ thread_local! {
     static NOTES: RefCell<Option<Box<Notes>>> = const { RefCell::new(None) };
 }
 
-/// How many different calls of one poll are looked into.
+/// Calls are noticed here.
+pub const WATCHES: bool = true;
+
+/// How many different calls of one poll are looked into. Those that were found to be let through count once for a thread.
 const MOST: usize = 32;
 /// How many frames of a caller are kept.
 const DEPTH: usize = 96;
@@ -28,6 +31,8 @@ struct Notes {
     bottom: usize,
     calls: [Note; MOST],
     len: usize,
+    /// Whether there were more.
+    overflowed: bool,
     /// Which restrictions hold.
     restrictions: u64,
     /// Callers that were found to be let through, with the restrictions that do.
@@ -44,6 +49,23 @@ struct Note {
     depth: usize,
     /// Of the frames.
     hash: u64,
+}
+
+impl Note {
+    /// Keeps the addresses on the stack.
+    fn trace(&mut self, bottom: usize) {
+        self.depth = 0;
+        self.hash = 0xcbf2_9ce4_8422_2325;
+        symbols::walk(bottom, |address| {
+            let Some(frame) = self.frames.get_mut(self.depth) else {
+                return ControlFlow::Break(());
+            };
+            *frame = address;
+            self.depth += 1;
+            self.hash = (self.hash ^ address as u64).wrapping_mul(0x0100_0000_01b3);
+            ControlFlow::Continue(())
+        });
+    }
 }
 
 const NOTHING: Note = Note {
@@ -83,12 +105,12 @@ impl fmt::Display for Text {
     }
 }
 
-/// Runs workflow code, and gives the first call of one of these classes that it made and that nothing lets through.
+/// Runs workflow code, and notes the calls of these classes that it makes.
 ///
 /// `classes` are bits as of [`Restrictions::mask`].
-pub fn watch<T>(classes: u8, restrictions: &Restrictions, code: impl FnOnce() -> T) -> (T, Option<Call>) {
+pub fn watch<T>(classes: u8, restrictions: &Restrictions, code: impl FnOnce() -> T) -> (T, Noted) {
     if classes == 0 {
-        return (code(), None);
+        return (code(), Noted { any: false });
     }
     let bottom = 0_u8;
     Notes::begin(std::ptr::from_ref(&bottom).addr(), restrictions);
@@ -96,7 +118,37 @@ pub fn watch<T>(classes: u8, restrictions: &Restrictions, code: impl FnOnce() ->
         let _watching = set(classes);
         code()
     };
-    (result, Notes::end(restrictions))
+    let any = NOTES.with_borrow(|notes| notes.as_ref().is_some_and(|notes| notes.len > 0));
+    (result, Noted { any })
+}
+
+/// The calls that were noted on this thread, and not looked into yet.
+#[derive(Debug)]
+#[must_use]
+pub struct Noted {
+    any: bool,
+}
+
+impl Noted {
+    /// Finds out who made the calls, and gives the first that these restrictions do not let through.
+    ///
+    /// It is to be asked on the thread and before anything else is watched there. It reads the program's symbols, which takes
+    /// its time at first: let that not count as the workflow's.
+    #[must_use]
+    pub fn look_into(self, restrictions: &Restrictions) -> Found {
+        if !self.any {
+            return Found::default();
+        }
+        let Some(mut notes) = NOTES.take() else {
+            return Found::default();
+        };
+        let found = Found {
+            refused: notes.first_refused(restrictions),
+            overflowed: notes.overflowed,
+        };
+        NOTES.set(Some(notes));
+        found
+    }
 }
 
 /// Watches nothing on this thread until the answer is dropped.
@@ -149,6 +201,7 @@ impl Notes {
                     bottom,
                     calls: [NOTHING; MOST],
                     len: 0,
+                    overflowed: false,
                     restrictions: 0,
                     passed: BTreeSet::new(),
                     known: BTreeMap::new(),
@@ -156,6 +209,7 @@ impl Notes {
             });
             notes.bottom = bottom;
             notes.len = 0;
+            notes.overflowed = false;
             let paths = restrictions.passed_through();
             notes.restrictions = if paths.is_empty() {
                 0
@@ -168,52 +222,32 @@ impl Notes {
     }
 
     fn add(&mut self, class: Restricted, describe: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result) {
-        let Some(note) = self.calls.get_mut(self.len) else {
-            return;
-        };
-        note.depth = 0;
-        note.hash = 0xcbf2_9ce4_8422_2325;
-        symbols::walk(self.bottom, |address| {
-            let Some(frame) = note.frames.get_mut(note.depth) else {
-                return ControlFlow::Break(());
-            };
-            *frame = address;
-            note.depth += 1;
-            note.hash = (note.hash ^ address as u64).wrapping_mul(0x0100_0000_01b3);
-            ControlFlow::Continue(())
-        });
-        let (hash, class_before) = (note.hash, class);
-        if self.passed.contains(&(self.restrictions, hash)) {
-            return;
-        }
+        // Where there is no room left, a call may still be one that is known.
+        let mut spare = NOTHING;
         let (earlier, rest) = self.calls.split_at_mut(self.len);
-        if earlier
-            .iter()
-            .any(|earlier| earlier.hash == hash && earlier.class == class_before)
-        {
+        let room = rest.first_mut();
+        let is_full = room.is_none();
+        let note = room.unwrap_or(&mut spare);
+        note.trace(self.bottom);
+        let is_known = self.passed.contains(&(self.restrictions, note.hash))
+            || earlier
+                .iter()
+                .any(|earlier| earlier.hash == note.hash && earlier.class == class);
+        if is_known {
             return;
         }
-        if let Some(note) = rest.first_mut() {
-            note.class = class;
-            note.name = Text::EMPTY;
-            let _ = describe(&mut note.name);
-            self.len += 1;
+        if is_full {
+            self.overflowed = true;
+            return;
         }
+        note.class = class;
+        note.name = Text::EMPTY;
+        let _ = describe(&mut note.name);
+        self.len += 1;
     }
 
     /// The first call that is not let through.
-    fn end(restrictions: &Restrictions) -> Option<Call> {
-        let noted = NOTES.with_borrow(|notes| notes.as_ref().map_or(0, |notes| notes.len));
-        if noted == 0 {
-            return None;
-        }
-        let mut notes = NOTES.take()?;
-        let broken = notes.look_into(restrictions);
-        NOTES.set(Some(notes));
-        broken
-    }
-
-    fn look_into(&mut self, restrictions: &Restrictions) -> Option<Call> {
+    fn first_refused(&mut self, restrictions: &Restrictions) -> Option<Call> {
         for note in &self.calls[..self.len] {
             let stack = stack::Stack::resolve(&note.frames[..note.depth]);
             if stack.passes(restrictions.passed_through()) {

@@ -4,38 +4,41 @@
 //!
 //! While workflow code is polled, calls of the C library's functions for the clock, randomness, threads, files, sockets, the
 //! environment and processes are noted, whichever crate makes them. `calls/symbols.rs` stands before those functions,
-//! `calls.rs` keeps what was called, `calls/stack.rs` tells who did. That is so on Linux with the feature `watch`;
-//! elsewhere nothing is noticed.
+//! `calls.rs` keeps what was called, `calls/stack.rs` tells who did. That is so on Linux with glibc (not
+//! linked statically) and the feature `watch`; elsewhere nothing is noticed.
 //!
 //! It is a crate of its own since a program can have each of its symbols only once: tests of the SDK hold two copies of that.
 
-#[cfg(all(
-    feature = "watch",
-    target_os = "linux",
-    target_env = "gnu",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-mod calls;
-#[cfg(not(all(
-    feature = "watch",
-    target_os = "linux",
-    target_env = "gnu",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
-#[path = "unwatched.rs"]
+// Elsewhere the functions are not the C library's own, do not come from a shared library (`crt-static`), or take their
+// parameters in another way.
+#[cfg_attr(
+    not(all(
+        feature = "watch",
+        target_os = "linux",
+        target_env = "gnu",
+        target_pointer_width = "64",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(target_feature = "crt-static")
+    )),
+    path = "unwatched.rs"
+)]
 mod calls;
 mod restrictions;
 
-pub use calls::{Watching, lift, watch};
+#[doc(inline)]
+pub use calls::WATCHES;
+pub use calls::{Noted, Watching, lift, watch};
 pub use restrictions::{Restricted, Restrictions};
 
-/// Whether calls are noticed in this program.
-pub const WATCHES: bool = cfg!(all(
-    feature = "watch",
-    target_os = "linux",
-    target_env = "gnu",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-));
+/// What was found in the calls that workflow code made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Found {
+    /// The first call that nothing lets through.
+    pub refused: Option<Call>,
+    /// Whether there were more different calls than are looked into, so that one may have been missed.
+    pub overflowed: bool,
+}
 
 /// A call that workflow code must not make.
 #[derive(Debug, Clone, PartialEq, Eq)]

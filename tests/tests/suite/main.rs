@@ -17,7 +17,14 @@ mod doors;
 mod dynamic;
 mod examples;
 mod failing;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+// Where calls are noticed, as in temporal-guard.
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(target_feature = "crt-static")
+))]
 mod guard;
 mod heartbeats;
 mod hello;

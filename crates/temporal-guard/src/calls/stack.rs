@@ -31,8 +31,8 @@ const PASSED_THROUGH: [&str; 18] = [
     "backtrace",
 ];
 
-/// Functions of the allocator, under any name that linkers see.
-const ALLOCATORS: [&str; 10] = [
+/// Rust's own functions of the allocator, under any name that linkers see.
+const ALLOCATORS: [&str; 7] = [
     "__rust_alloc",
     "__rust_alloc_zeroed",
     "__rust_dealloc",
@@ -40,10 +40,10 @@ const ALLOCATORS: [&str; 10] = [
     "__rg_alloc",
     "__rg_dealloc",
     "__rg_realloc",
-    "malloc",
-    "free",
-    "realloc",
 ];
+
+/// Those of C. A function of Rust may have such a name and be anything.
+const ALLOCATORS_OF_C: [&str; 6] = ["malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign"];
 
 /// What runs the program's own code, under a subscriber of its own.
 const NOT_LOGGING: [&str; 2] = ["with_default", "set_default"];
@@ -65,6 +65,8 @@ struct Frame {
     path: String,
     /// For people.
     text: String,
+    /// Whether it may be a function of C: no module is known, and the file, if it is, is not Rust's.
+    may_be_c: bool,
 }
 
 impl Stack {
@@ -97,7 +99,9 @@ impl Stack {
         let passes = |frame: &Frame| {
             let function = function(&frame.path);
             let always = PASSED_THROUGH.iter().any(|path| is_of(&frame.path, path)) && !NOT_LOGGING.contains(&function);
-            always || ALLOCATORS.contains(&function) || paths.iter().any(|path| is_of(&frame.path, path))
+            let allocates =
+                ALLOCATORS.contains(&function) || (frame.may_be_c && ALLOCATORS_OF_C.contains(&&*frame.path));
+            always || allocates || paths.iter().any(|path| is_of(&frame.path, path))
         };
         self.0.is_empty() || self.0.iter().any(passes)
     }
@@ -119,17 +123,19 @@ impl Frame {
     /// Without full debug information the name may be the function's own, and only the file tells the module.
     fn new(name: &str, file: Option<&Path>, line: Option<u32>) -> Self {
         let has_path = name.starts_with('<') || own(name).contains("::");
+        let is_rust = |file: &Path| file.extension().is_some_and(|extension| extension == "rs");
         let module = if has_path { None } else { file.and_then(module) };
+        let may_be_c = !has_path && file.is_none_or(|file| !is_rust(file));
         let path = match &module {
-            Some(module) => format!("{module}::{}", own(name)),
-            None => name.to_owned(),
+            Some(module) if !may_be_c => format!("{module}::{}", own(name)),
+            _ => name.to_owned(),
         };
         let shown = if has_path { name } else { own(name) };
         let text = match file {
             Some(file) => format!("{shown} at {}", place(file, line)),
             None => shown.to_owned(),
         };
-        Self { path, text }
+        Self { path, text, may_be_c }
     }
 
     /// Whether neither module nor file is known, as of a function of C.
@@ -201,10 +207,39 @@ fn is_of(name: &str, path: &str) -> bool {
         name.strip_prefix(path)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with("::") || rest.starts_with(['<', '>']))
     };
-    let plain = name.trim_start_matches(['<', '&', '*', '(']);
+    let plain = name
+        .strip_prefix('<')
+        .unwrap_or(name)
+        .trim_start_matches(['&', '*', '(']);
     let plain = plain.strip_prefix("mut ").unwrap_or(plain);
     let plain = plain.strip_prefix("dyn ").unwrap_or(plain);
-    begins(plain) || name.split_once(" as ").is_some_and(|(_, of_trait)| begins(of_trait))
+    begins(plain) || of_trait(name).is_some_and(begins)
+}
+
+/// What follows of `Trait>::method`, of a name like `<Type as Trait>::method`. The type may hold such names itself.
+fn of_trait(name: &str) -> Option<&str> {
+    let (mut depth, mut before) = (0_usize, ' ');
+    if !name.starts_with('<') {
+        return None;
+    }
+    for (at, letter) in name.char_indices() {
+        match letter {
+            '<' => depth += 1,
+            // Not of an arrow.
+            '>' if before != '-' => depth = depth.checked_sub(1)?,
+            ' ' if depth == 1 => {
+                if let Some(of_trait) = name[at..].strip_prefix(" as ") {
+                    return Some(of_trait);
+                }
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            return None;
+        }
+        before = letter;
+    }
+    None
 }
 
 /// `file:line`, the file seen from the current folder.
@@ -243,6 +278,13 @@ mod tests {
             "<a::S<shop::telemetry::Meter> as a::Count>::count",
             "shop::telemetry"
         ));
+        assert!(is_of("<<T as a::A>::B as log::Log>::log", "log::Log"));
+        assert!(!is_of("<<T as log::Log>::B as a::A>::run", "log::Log"));
+        assert!(is_of(
+            "<fn(a::S<u8>) -> <u8 as a::A>::B as log::Log>::log::{closure#0}",
+            "log::Log"
+        ));
+        assert!(!is_of("<a::S>::cast::<u8 as log::Log>", "log::Log"));
         assert_eq!(function("<shop::Cart<T> as a::B>::add::{closure#0}"), "add");
         assert_eq!(function("shop::with_default::<shop::Cart>"), "with_default");
     }
@@ -300,6 +342,26 @@ mod tests {
                 !stack(&[noting, clock, ("shop::run", ""), (name, file)]).passes(&[]),
                 "{name}"
             );
+        }
+        // A function of C allocates; one of the program may be called like it.
+        for (name, file) in [
+            ("malloc", ""),
+            ("calloc", "/x/jemalloc/src/jemalloc.c"),
+            ("posix_memalign", "malloc.c"),
+        ] {
+            assert!(
+                stack(&[noting, clock, (name, file), ("shop::run", "")]).passes(&[]),
+                "{name}"
+            );
+        }
+        for (name, file) in [
+            ("shop::stock::free", ""),
+            ("free", "src/stock.rs"),
+            ("realloc", "stock.rs"),
+            ("<shop::Stock>::malloc", ""),
+        ] {
+            let user = stack(&[noting, clock, (name, file), ("shop::run", "")]);
+            assert!(!user.passes(&[]), "{name}");
         }
         // A program without symbols.
         assert!(stack(&[]).passes(&[]));

@@ -40,6 +40,14 @@ struct Real {
 }
 
 impl Real {
+    /// `name` ends with a NUL byte.
+    const fn named(name: &'static str) -> Self {
+        match CStr::from_bytes_with_nul(name.as_bytes()) {
+            Ok(name) => Self::new(name),
+            Err(_) => panic!("the name has a NUL byte"),
+        }
+    }
+
     const fn new(name: &'static CStr) -> Self {
         Self {
             name,
@@ -59,6 +67,19 @@ impl Real {
         found
     }
 }
+
+/// Looks all functions up: a call may come from where that is not safe, as from a handler of signals or the child of a fork.
+extern "C" fn look_up() {
+    for real in real::ALL.iter().chain(&[&GETENV, &FORK]) {
+        real.address();
+    }
+}
+
+/// Has it done when the program starts. What is called before looks its own function up.
+// SAFETY: the section holds pointers to functions of this type; this one allocates nothing of Rust's and does not unwind.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_START: extern "C" fn() = look_up;
 
 /// What a function gives that the C library does not have: an error.
 trait Missing {
@@ -122,24 +143,27 @@ impl fmt::Display for Quoted {
     }
 }
 
-/// Defines functions that note a call and pass it on. Behind `as` is what to note; the name alone by default.
+/// Defines functions that note a call and pass it on. Behind `as` is what to note; the name alone by default. Behind `else` is
+/// what to give where the C library does not have the function; what tells of an error in `errno` by default.
 macro_rules! stand_before {
-    ($($class:ident: $name:ident($($argument:ident: $type:ty),*) -> $result:ty $(, as $text:literal $($shown:ident)*)?;)*) => {
+    ($($class:ident: $name:ident($($argument:ident: $type:ty),*) -> $result:ty $(, as $text:literal $($shown:ident)*)? $(, else $missing:expr)?;)*) => {
+        /// The C library's own.
+        #[allow(non_upper_case_globals, reason = "they are called as the functions are")]
+        mod real {
+            use super::Real;
+
+            $(pub(super) static $name: Real = Real::named(concat!(stringify!($name), "\0"));)*
+            pub(super) static ALL: &[&Real] = &[$(&$name),*];
+        }
+
         $(
             // SAFETY: it has the name, the parameters and the effect of the C library's function.
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $name($($argument: $type),*) -> $result {
-                static REAL: Real = {
-                    const NAME: &[u8] = concat!(stringify!($name), "\0").as_bytes();
-                    match CStr::from_bytes_with_nul(NAME) {
-                        Ok(name) => Real::new(name),
-                        Err(_) => panic!("the name has a NUL byte"),
-                    }
-                };
                 note(Restricted::$class, |text| stand_before!(@text text $name $($text $($shown)*)?));
-                let real = REAL.address();
+                let real = real::$name.address();
                 if real.is_null() {
-                    return missing();
+                    return stand_before!(@missing $($missing)?);
                 }
                 // SAFETY: it is the address of the C library's function, which has this type.
                 let real: unsafe extern "C" fn($($type),*) -> $result = unsafe { std::mem::transmute(real) };
@@ -148,11 +172,15 @@ macro_rules! stand_before {
             }
         )*
     };
+    (@missing) => { missing() };
+    (@missing $missing:expr) => { $missing };
     (@text $to:ident $name:ident) => { $to.write_str(stringify!($name)) };
     (@text $to:ident $name:ident $text:literal) => { $to.write_str($text) };
     (@text $to:ident $name:ident $text:literal $path:ident) => { write!($to, "{}({})", $text, Quoted($path)) };
 }
 
+// Not `stat64` and `lstat64`, which a C library before 2.33 has only in its static part: the standard library calls `statx`.
+//
 // The third or fourth parameter of `open` and its kind is there only with some flags; passing on what is in its register is
 // right on the architectures that this is built for.
 stand_before! {
@@ -160,14 +188,14 @@ stand_before! {
     Clock: gettimeofday(time: *mut c_void, zone: *mut c_void) -> c_int;
     Clock: time(time: *mut c_void) -> c_long;
     Clock: nanosleep(time: *const c_void, rest: *mut c_void) -> c_int;
-    Clock: clock_nanosleep(clock: c_int, flags: c_int, time: *const c_void, rest: *mut c_void) -> c_int;
+    Clock: clock_nanosleep(clock: c_int, flags: c_int, time: *const c_void, rest: *mut c_void) -> c_int, else libc::ENOSYS;
     Clock: usleep(micros: c_uint) -> c_int;
     Clock: sleep(seconds: c_uint) -> c_uint;
 
     Randomness: getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t;
     Randomness: getentropy(buffer: *mut c_void, length: size_t) -> c_int;
 
-    Threads: pthread_create(thread: *mut c_void, attributes: *const c_void, start: *mut c_void, argument: *mut c_void) -> c_int;
+    Threads: pthread_create(thread: *mut c_void, attributes: *const c_void, start: *mut c_void, argument: *mut c_void) -> c_int, else libc::ENOSYS;
 
     Files: open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int, as "open" path;
     Files: open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int, as "open" path;
@@ -179,8 +207,6 @@ stand_before! {
     Files: fopen64(path: *const c_char, mode: *const c_char) -> *mut c_void, as "fopen" path;
     Files: opendir(path: *const c_char) -> *mut c_void, as "opendir" path;
     Files: statx(folder: c_int, path: *const c_char, flags: c_int, mask: c_uint, result: *mut c_void) -> c_int, as "statx" path;
-    Files: stat64(path: *const c_char, result: *mut c_void) -> c_int, as "stat" path;
-    Files: lstat64(path: *const c_char, result: *mut c_void) -> c_int, as "lstat" path;
     Files: access(path: *const c_char, mode: c_int) -> c_int, as "access" path;
     Files: readlink(path: *const c_char, buffer: *mut c_char, length: size_t) -> ssize_t, as "readlink" path;
     Files: realpath(path: *const c_char, buffer: *mut c_char) -> *mut c_char, as "realpath" path;
@@ -210,7 +236,7 @@ stand_before! {
     Sockets: recv(socket: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t;
     Sockets: recvfrom(socket: c_int, buffer: *mut c_void, length: size_t, flags: c_int, address: *mut c_void, size: *mut socklen_t) -> ssize_t;
     Sockets: recvmsg(socket: c_int, message: *mut c_void, flags: c_int) -> ssize_t;
-    Sockets: getaddrinfo(host: *const c_char, service: *const c_char, hints: *const c_void, result: *mut c_void) -> c_int, as "getaddrinfo" host;
+    Sockets: getaddrinfo(host: *const c_char, service: *const c_char, hints: *const c_void, result: *mut c_void) -> c_int, as "getaddrinfo" host, else libc::EAI_SYSTEM;
 
     Environment: secure_getenv(name: *const c_char) -> *mut c_char, as "getenv" name;
     Environment: setenv(name: *const c_char, value: *const c_char, overwrite: c_int) -> c_int, as "setenv" name;
@@ -224,8 +250,8 @@ stand_before! {
     Processes: execve(path: *const c_char, arguments: *const c_void, environment: *const c_void) -> c_int, as "execve" path;
     Processes: execv(path: *const c_char, arguments: *const c_void) -> c_int, as "execv" path;
     Processes: execvp(path: *const c_char, arguments: *const c_void) -> c_int, as "execvp" path;
-    Processes: posix_spawn(process: *mut c_int, path: *const c_char, actions: *const c_void, attributes: *const c_void, arguments: *const c_void, environment: *const c_void) -> c_int, as "posix_spawn" path;
-    Processes: posix_spawnp(process: *mut c_int, path: *const c_char, actions: *const c_void, attributes: *const c_void, arguments: *const c_void, environment: *const c_void) -> c_int, as "posix_spawn" path;
+    Processes: posix_spawn(process: *mut c_int, path: *const c_char, actions: *const c_void, attributes: *const c_void, arguments: *const c_void, environment: *const c_void) -> c_int, as "posix_spawn" path, else libc::ENOSYS;
+    Processes: posix_spawnp(process: *mut c_int, path: *const c_char, actions: *const c_void, attributes: *const c_void, arguments: *const c_void, environment: *const c_void) -> c_int, as "posix_spawn" path, else libc::ENOSYS;
     Processes: system(command: *const c_char) -> c_int, as "system" command;
     Processes: popen(command: *const c_char, mode: *const c_char) -> *mut c_void, as "popen" command;
     Processes: getpid() -> c_int;
@@ -234,16 +260,18 @@ stand_before! {
 /// Variables that the standard library looks at when an error is made, so that it may keep a backtrace.
 const OF_BACKTRACES: [&CStr; 2] = [c"RUST_BACKTRACE", c"RUST_LIB_BACKTRACE"];
 
+static GETENV: Real = Real::new(c"getenv");
+static FORK: Real = Real::new(c"fork");
+
 // SAFETY: it has the name, the parameters and the effect of the C library's function.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getenv(name: *const c_char) -> *mut c_char {
-    static REAL: Real = Real::new(c"getenv");
     // SAFETY: callers give a text that ends with a NUL byte.
     let of_backtraces = || !name.is_null() && OF_BACKTRACES.contains(&unsafe { CStr::from_ptr(name) });
     if WATCHED.get() != 0 && !of_backtraces() {
         note(Restricted::Environment, |text| write!(text, "getenv({})", Quoted(name)));
     }
-    let real = REAL.address();
+    let real = GETENV.address();
     if real.is_null() {
         return missing();
     }
@@ -256,9 +284,8 @@ unsafe extern "C" fn getenv(name: *const c_char) -> *mut c_char {
 // SAFETY: it has the name, the parameters and the effect of the C library's function.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fork() -> c_int {
-    static REAL: Real = Real::new(c"fork");
     note(Restricted::Processes, |text| text.write_str("fork"));
-    let real = REAL.address();
+    let real = FORK.address();
     if real.is_null() {
         return missing();
     }
@@ -271,4 +298,19 @@ unsafe extern "C" fn fork() -> c_int {
         WATCHED.set(0);
     }
     process
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FORK, GETENV, real};
+    use std::sync::atomic::Ordering;
+
+    /// None is looked up when it is called, which may be where that is not safe; and this system's C library has them all.
+    #[test]
+    fn all_are_looked_up_when_the_program_starts() {
+        for real in real::ALL.iter().chain(&[&GETENV, &FORK]) {
+            assert!(!real.address.load(Ordering::Relaxed).is_null(), "{:?}", real.name);
+        }
+        assert!(real::ALL.len() > 60, "{}", real::ALL.len());
+    }
 }

@@ -324,8 +324,9 @@ pub(crate) fn query(run: &Run, query: QueryRequest) {
         header,
     } = query;
     let call = Call::new(Context::root(run), name, arguments, header);
-    let (result, broken) = guard::watch(run.restricted(), &run.environment.restrictions, || answer(run, call));
-    let result = match broken {
+    let (result, found) = guard::watch(run.restricted(), &run.environment.restrictions, || answer(run, call));
+    guard::warn_of_overflow(&run.info.workflow_type, &found);
+    let result = match found.refused {
         Some(call) => {
             let message = guard::explain(&run.info.workflow_type, &run.info.workflow_id, &call);
             Err(ApplicationError::new(message).kind("Restricted").into())

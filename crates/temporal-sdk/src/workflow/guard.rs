@@ -1,12 +1,30 @@
 //! The determinism guard as workflows and their host see it; what notices the calls is the crate `temporal-guard`.
 
+use crate::worker::watchdog;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use temporal_guard::Call;
+use temporal_guard::{Call, Found};
 
+pub(crate) use temporal_guard::lift;
 pub use temporal_guard::{Restricted, Restrictions};
-pub(crate) use temporal_guard::{lift, watch};
+
+/// Runs workflow code, and finds the calls of these classes that it must not make.
+pub(crate) fn watch<T>(classes: u8, restrictions: &Restrictions, code: impl FnOnce() -> T) -> (T, Found) {
+    let (result, noted) = temporal_guard::watch(classes, restrictions, code);
+    // Symbols are read for it, for which the workflow is not to blame.
+    (result, watchdog::unwatched(|| noted.look_into(restrictions)))
+}
+
+/// Says that a call may have gone unnoticed.
+pub(crate) fn warn_of_overflow(workflow_type: &str, found: &Found) {
+    if found.overflowed && found.refused.is_none() {
+        tracing::warn!(
+            workflow_type,
+            "workflow code made more different calls that are let through, all at once, than the determinism guard looks into: one that is not let through may have gone unnoticed; the guard sees further when the code runs again on the same thread"
+        );
+    }
+}
 
 /// Runs code that may call what workflow code must not: the clock, files, the environment and so on.
 ///

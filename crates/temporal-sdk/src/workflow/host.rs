@@ -267,12 +267,14 @@ impl WorkflowHost {
         let guarded = || {
             let _driving = run.executor.drive();
             let _at_hand = AtHand::begin(run);
-            let (caught, call) = watched(|| {
+            let (caught, found) = watched(|| {
                 guard::watch(restricted, &self.environment.restrictions, || {
                     panic::catch(|| misuse::catch(|| code(run)))
                 })
             });
-            let broken = call.map(|call| guard::explain(&run.info.workflow_type, &run.info.workflow_id, &call));
+            guard::warn_of_overflow(&run.info.workflow_type, &found);
+            let broken = found.refused;
+            let broken = broken.map(|call| guard::explain(&run.info.workflow_type, &run.info.workflow_id, &call));
             match caught {
                 Ok(Ok(Ok(()))) => {}
                 Ok(Ok(Err(error))) => run.end_with(Err(error)),
