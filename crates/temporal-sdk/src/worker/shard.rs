@@ -11,7 +11,7 @@ use crate::workflow::host::{Drive, HostEnvironment, TaskFailure, TaskFailureKind
 use parking_lot::{Mutex, RwLock};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 use temporal_client::protos::api::enums::v1::WorkflowTaskFailedCause;
@@ -100,7 +100,9 @@ struct ThreadState {
     watch: Arc<Watch>,
     /// The run whose code runs.
     run_id: Mutex<Option<Arc<str>>>,
-    /// Set when the thread is given up, since its code does not give it back.
+    /// The run for which the thread was given up: the thread may come to others later, when its code gives it back after all.
+    culprit: OnceLock<Option<Arc<str>>>,
+    /// Set when the thread is given up, since its code does not give it back; the culprit is known by then.
     given_up: Latch<()>,
 }
 
@@ -144,18 +146,20 @@ impl Shards {
         self.blocked.lock().retain(|_, watch| watch.is_blocked());
         for (number, shard) in self.shards.iter().enumerate() {
             let blocked = shard.read().clone();
-            let (state, since) = (&blocked.state, blocked.state.watch.blocked_for());
+            let state = &blocked.state;
+            // Read before the time: it is the run whose code has had the thread for so long.
+            let run_id = state.run_id.lock().clone();
+            let since = state.watch.blocked_for();
             if since <= limit {
                 continue;
             }
-            let run_id = state.run_id.lock().clone();
             tracing::error!(
                 run_id = run_id.as_deref(),
                 ?since,
                 "workflow code does not give its thread back: its workflow task fails, and its shard goes on with a new thread"
             );
-            if let Some(run_id) = run_id {
-                self.blocked.lock().insert(run_id, Arc::clone(&state.watch));
+            if let Some(run_id) = &run_id {
+                self.blocked.lock().insert(Arc::clone(run_id), Arc::clone(&state.watch));
             }
             *shard.write() = Handle::start(&self.environment, number, blocked.capacity)?;
             state.given_up.set(());
@@ -163,6 +167,8 @@ impl Shards {
         Ok(())
     }
 
+            // A thread is given up once.
+            let _ = state.culprit.set(run_id);
     /// Takes the run up for one task. Waits while another task of the same run is under way.
     pub(super) fn run(&self, run_id: &str) -> RunLease {
         let index = usize::try_from(hash(run_id) % self.shards.len() as u64).unwrap_or(0);
@@ -275,8 +281,8 @@ impl RunLease {
         tokio::select! {
             biased;
             step = answer => step.unwrap_or_else(|_| Step::Failed(shard_gone())),
-            () = self.state.given_up.wait() => match &*self.state.run_id.lock() {
-                Some(culprit) if *culprit == self.run_id => Step::Failed(deadlock()),
+            () = self.state.given_up.wait() => match self.state.culprit.get() {
+                Some(Some(culprit)) if *culprit == self.run_id => Step::Failed(deadlock()),
                 _ => Step::ThreadLost,
             },
         }

@@ -4,6 +4,7 @@ use crate::workflow::host::HostEnvironment;
 use crate::workflow::registry::WorkflowRegistry;
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use temporal_client::DataConverter;
@@ -25,18 +26,28 @@ impl Sleeps {
     }
 }
 
-static GATE: Mutex<Option<mpsc::Receiver<()>>> = Mutex::new(None);
+/// Where runs block their threads, by run id: each says that it is there, and waits.
+static GATES: Mutex<BTreeMap<String, (mpsc::Sender<()>, mpsc::Receiver<()>)>> = Mutex::new(BTreeMap::new());
 
-/// Blocks its thread at the gate.
+/// Makes a gate for a run: tells when the run has come to it, and opens it.
+fn gate(run_id: &str) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (come, has_come) = mpsc::channel();
+    let (open, gate) = mpsc::channel();
+    GATES.lock().insert(run_id.to_owned(), (come, gate));
+    (has_come, open)
+}
+
+/// Blocks its thread at its gate.
 #[derive(Default)]
 struct Blocks;
 
 #[workflow]
 impl Blocks {
     #[run]
-    async fn run(&self, _ctx: &workflow::Context) -> workflow::Result<()> {
-        let gate = GATE.lock().take();
-        if let Some(gate) = gate {
+    async fn run(&self, ctx: &workflow::Context) -> workflow::Result<()> {
+        let gate = GATES.lock().remove(&ctx.info().run_id);
+        if let Some((come, gate)) = gate {
+            let _ = come.send(());
             let _ = gate.recv();
         }
         Ok(())
@@ -220,8 +231,7 @@ async fn a_history_in_pages_is_asked_for() {
 #[tokio::test]
 async fn p72_code_that_keeps_its_thread_fails_its_task_and_the_shard_goes_on() {
     let shards = shards(1, 10);
-    let (open, gate) = mpsc::channel();
-    *GATE.lock() = Some(gate);
+    let (_, open) = gate("blocked");
     let mut blocked = shards.run("blocked");
     let mut bystander = shards.run("bystander");
     let begun = blocked.begin(first_task("blocked", "Blocks"));
@@ -251,4 +261,28 @@ async fn p72_code_that_keeps_its_thread_fails_its_task_and_the_shard_goes_on() {
     while shards.is_blocked("blocked") {
         tokio::task::yield_now().await;
     }
+}
+
+/// The thread of a run that blocked goes on with the tasks that it was given, once it has it back: the first one is to blame
+/// all the same.
+#[tokio::test]
+async fn the_run_for_which_a_thread_was_given_up_is_to_blame() {
+    let shards = shards(1, 10);
+    let (first_come, open_first) = gate("first");
+    let (second_come, open_second) = gate("second");
+    let (mut first, mut second) = (shards.run("first"), shards.run("second"));
+    let mut blocked = std::pin::pin!(first.begin(first_task("first", "Blocks")));
+    let mut behind = std::pin::pin!(second.begin(first_task("second", "Blocks")));
+    assert!(blocked.as_mut().now_or_never().is_none());
+    assert!(behind.as_mut().now_or_never().is_none());
+    first_come.recv().unwrap();
+    while !shards.is_blocked("first") {
+        shards.give_up_blocked(Duration::from_millis(20)).unwrap();
+    }
+    open_first.send(()).unwrap();
+    second_come.recv().unwrap();
+    // The second is where the first was, in a thread that was given up.
+    assert!(matches!(behind.await, Step::ThreadLost));
+    assert!(!matches!(blocked.await, Step::ThreadLost));
+    open_second.send(()).unwrap();
 }
