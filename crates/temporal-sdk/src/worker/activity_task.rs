@@ -143,7 +143,7 @@ fn time_limit(info: &Info) -> Option<Duration> {
     limit.checked_add(TIMEOUT_ALLOWANCE)
 }
 
-fn info(worker: &Shared, task: PollActivityTaskQueueResponse) -> Info {
+pub(super) fn info(worker: &Shared, task: PollActivityTaskQueueResponse) -> Info {
     let some = |text: String| (!text.is_empty()).then_some(text);
     let (workflow_id, workflow_run_id) = task
         .workflow_execution

@@ -234,10 +234,15 @@ impl Shared {
         self.parked.lock().clear();
     }
 
-    /// Keeps the control of a running activity until the guard is dropped.
+    /// Keeps the control of a running activity until the guard is dropped. One that begins when the worker's time is over is
+    /// told at once.
     pub(super) fn running(self: &Arc<Self>, control: Control) -> Running {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        self.running.insert(number, control);
+        self.running.insert(number, control.clone());
+        // Looked at only now, so that either this or `cancel_activities` tells it.
+        if self.time_over.get().is_some() {
+            control.cancel(CancellationReason::WorkerShutdown);
+        }
         Running {
             worker: Arc::clone(self),
             number,

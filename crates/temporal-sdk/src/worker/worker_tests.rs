@@ -1,19 +1,24 @@
-//! Heartbeats and the graceful end of a worker, on the embedded server.
+//! Heartbeats, the graceful end of a worker, and what it keeps between tasks, on the embedded server.
 
 use super::Worker;
+use super::activity_task::info;
 use super::heartbeat::Heartbeats;
+use super::local_activities::LocalActivities;
 use super::shared::Shared;
 use super::worker::Assembled;
+use super::workflow_task;
 use crate::activity;
 use crate::activity::CancellationReason;
 use crate::workflow;
 use crate::workflow::{ActivityOptions, Context, activity_named};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use temporal_client::protos::api::common::v1::{Payload, WorkflowExecution};
+use temporal_client::protos::api::common::v1::{Payload, WorkflowExecution, WorkflowType};
+use temporal_client::protos::api::query::v1::WorkflowQuery;
 use temporal_client::protos::api::taskqueue::v1::TaskQueue;
 use temporal_client::protos::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
+    DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, PollActivityTaskQueueRequest,
+    PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse,
 };
 use temporal_client::{Client, WorkflowOptions};
 use temporal_testing::WorkflowEnvironment;
@@ -182,4 +187,52 @@ async fn a_shutdown_is_graceful_for_a_time() {
     // The results were taken: only the workflow's own tasks are left, for another worker.
     let described = handle.describe().await.unwrap();
     assert_eq!(described.pending_activities(), 0);
+}
+
+/// An activity that begins when the others have been told to stop already, such as one of a poll that was under way.
+#[tokio::test]
+async fn an_activity_that_begins_too_late_is_told_to_stop() {
+    let env = WorkflowEnvironment::start_local().await.unwrap();
+    let (worker, task) = activity_by_hand(env.client(), HOUR).await;
+    let controlled = || activity::Context::builder(info(&worker, task.clone())).build();
+    let (early, control) = controlled();
+    let _early = worker.running(control);
+    assert_eq!(early.cancellation_reason(), None);
+    worker.cancel_activities();
+    let (late, control) = controlled();
+    let _late = worker.running(control);
+    for ctx in [early, late] {
+        assert_eq!(ctx.cancellation_reason(), Some(CancellationReason::WorkerShutdown));
+    }
+}
+
+/// A query that comes while a local activity goes on from one workflow task to the next, be it answered or not.
+#[tokio::test]
+async fn a_query_leaves_the_local_activities_of_its_run_alone() {
+    let env = WorkflowEnvironment::start_local().await.unwrap();
+    let (worker, task) = activity_by_hand(env.client(), HOUR).await;
+    let execution = task.workflow_execution.unwrap();
+    let run_id = execution.run_id.clone();
+    worker.parked.lock().insert(run_id.clone(), LocalActivities::default());
+    let request = GetWorkflowExecutionHistoryRequest {
+        namespace: env.client().namespace().to_owned(),
+        execution: Some(execution.clone()),
+        ..GetWorkflowExecutionHistoryRequest::default()
+    };
+    let history = env.client().call(request).await.unwrap().history;
+    for workflow_type in [task.workflow_type.unwrap().name, "unknown".to_owned()] {
+        let query = PollWorkflowTaskQueueResponse {
+            workflow_execution: Some(execution.clone()),
+            workflow_type: Some(WorkflowType { name: workflow_type }),
+            history: history.clone(),
+            query: Some(WorkflowQuery {
+                query_type: "__stack_trace".to_owned(),
+                ..WorkflowQuery::default()
+            }),
+            ..PollWorkflowTaskQueueResponse::default()
+        };
+        workflow_task::run(Arc::clone(&worker), query).await;
+        assert!(worker.parked.lock().contains_key(&run_id));
+    }
+    worker.abort();
 }

@@ -4,7 +4,7 @@
     reason = "how the build id of a worker without a deployment reaches the history"
 )]
 
-use super::local_activities::{self, Caller};
+use super::local_activities::{self, Caller, LocalActivities};
 use super::shard::{RunLease, Step, deadlock, task_failure};
 use super::shared::Shared;
 use super::{activity_task, codec, payload_limit};
@@ -96,7 +96,12 @@ async fn drive(
     mut pages: Pages,
 ) -> Ended {
     let caller = ticket.caller();
-    let mut locals = worker.parked.lock().remove(&caller.run_id).unwrap_or_default();
+    // A query leaves those that go on to the next workflow task.
+    let mut locals = if ticket.only_query {
+        LocalActivities::default()
+    } else {
+        worker.parked.lock().remove(&caller.run_id).unwrap_or_default()
+    };
     // Kept in case the run is not cached; its events are few then.
     let mut again = (!begins_history(&task)).then(|| task.clone());
     let mut step = lease.begin(task).await;
@@ -387,7 +392,6 @@ impl Ticket {
             message = failure.failure.message,
             "workflow task failed: it is tried again until the code is mended"
         );
-        worker.parked.lock().remove(&self.execution.run_id);
         if self.only_query {
             let mut request = self.query_failed(worker, failure);
             if codec::encode(worker.client.data_converter(), &mut request)
@@ -408,6 +412,7 @@ impl Ticket {
             cause: failure.cause.into(),
             failure: Some(*failure.failure),
             identity: worker.identity.clone(),
+        worker.parked.lock().remove(&self.execution.run_id);
             namespace: worker.namespace(),
             resource_id: self.resource_id(),
             worker_version: worker.version_stamp(),
