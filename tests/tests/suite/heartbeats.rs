@@ -4,13 +4,13 @@ use crate::{MINUTE, doors, quick};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::env::{PAUSE, captured};
-use temporal_integration_tests::history::{EventType, count};
+use temporal_integration_tests::history::{Event, EventType, count};
 use temporal_integration_tests::{look_until, run};
 use temporal_sdk::activity::CancellationReason;
 use temporal_sdk::client::failure::TimeoutType;
 use temporal_sdk::client::protos::api::common::v1::WorkflowExecution;
 use temporal_sdk::client::protos::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse,
+    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, PauseActivityRequest, pause_activity_request,
 };
 use temporal_sdk::client::{ActivityTarget, Client, RetryPolicy, RpcError};
 use temporal_sdk::{activities, activity, workflow};
@@ -225,6 +225,95 @@ fn s92_a_cancellation_in_a_boxed_error() {
             doors::opened(handle.run_id().unwrap_or_default()).await;
             handle.cancel().await?;
             assert!(handle.result().await?);
+            let events = env.events(handle.id()).await?;
+            assert_eq!(count(&events, EventType::ActivityTaskCanceled), 1);
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Stops only when its workflow asks for it, though it is paused before.
+#[derive(Default)]
+struct StopsLate {
+    begun: Notify,
+    paused: Notify,
+    requested: Notify,
+}
+
+#[activities]
+impl StopsLate {
+    #[activity]
+    async fn stops_late(&self, ctx: &activity::Context) -> activity::Result<()> {
+        self.begun.notify_one();
+        let beats = async {
+            loop {
+                ctx.heartbeat("alive");
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let told = ctx.until_cancelled(beats).await.unwrap_err();
+        assert_eq!(told.reason(), CancellationReason::Paused);
+        self.paused.notify_one();
+        self.requested.notified().await;
+        // The answer to the first says that it is cancelled; the second goes out behind that answer.
+        let workflow_id = ctx.info().workflow_id.clone().unwrap_or_default();
+        for beat in ["first", "second"] {
+            ctx.heartbeat(beat);
+            let delivered = format!("{beat:?}");
+            loop {
+                let described = describe(ctx.client(), &workflow_id).await?;
+                let details = described.pending_activities[0].heartbeat_details.clone();
+                if details.is_some_and(|details| details.payloads[0].data == delivered) {
+                    break;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        ctx.check_cancelled()?;
+        Ok(())
+    }
+}
+
+#[workflow]
+async fn stops_it(ctx: &workflow::Context) -> workflow::Result<bool> {
+    let options = quick()
+        .heartbeat_timeout(MINUTE)
+        .cancellation_type(workflow::CancellationType::WaitCancellationCompleted);
+    let ended = ctx.execute_activity(StopsLate::stops_late, (), options).await;
+    Ok(ended.unwrap_err().is_cancelled())
+}
+
+/// S92, P61: an activity that is cancelled when it was to stop already, for another reason, is cancelled in the end.
+#[test]
+fn s92_p61_an_activity_that_is_cancelled_while_it_is_paused() {
+    run(async |env| {
+        let late = Arc::new(StopsLate::default());
+        let worker = env
+            .worker()
+            .workflow::<stops_it>()
+            .activities(Arc::clone(&late))
+            .max_heartbeat_throttle_interval(Duration::from_millis(50));
+        env.serve(worker, async {
+            let options = env.unrecorded_options("late");
+            let handle = env.client().start_workflow(stops_it, (), options).await?;
+            late.begun.notified().await;
+            let request = PauseActivityRequest {
+                namespace: env.client().namespace().to_owned(),
+                execution: Some(WorkflowExecution {
+                    workflow_id: handle.id().to_owned(),
+                    run_id: String::new(),
+                }),
+                activity: Some(pause_activity_request::Activity::Id("1".to_owned())),
+                ..PauseActivityRequest::default()
+            };
+            env.client().call(request).await?;
+            late.paused.notified().await;
+            handle.cancel().await?;
+            let requested = |event: &Event| event.event_type() == EventType::ActivityTaskCancelRequested;
+            env.wait_for_event(handle.id(), requested).await?;
+            late.requested.notify_one();
+            assert!(tokio::time::timeout(MINUTE / 4, handle.result()).await??);
             let events = env.events(handle.id()).await?;
             assert_eq!(count(&events, EventType::ActivityTaskCanceled), 1);
             Ok(())

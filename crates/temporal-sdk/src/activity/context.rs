@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use temporal_client::Client;
 use temporal_client::data::{ConversionError, DataConverter, FromPayload, PayloadConverter, PayloadConverterExt as _};
@@ -437,6 +438,7 @@ impl ContextBuilder {
         let cancelled = Arc::new(Latch::default());
         let control = Control {
             cancelled: Arc::clone(&cancelled),
+            requested: Arc::default(),
             shutdown: Arc::clone(&self.shutdown),
         };
         let Self {
@@ -475,13 +477,27 @@ impl ContextBuilder {
 #[derive(Debug, Clone)]
 pub struct Control {
     cancelled: Arc<Latch<CancellationReason>>,
+    /// Whether cancellation was requested, be it after another reason to stop.
+    requested: Arc<AtomicBool>,
     shutdown: Arc<Latch<()>>,
 }
 
 impl Control {
     /// Tells the activity to stop; the first reason counts.
     pub fn cancel(&self, reason: CancellationReason) {
+        if reason == CancellationReason::Requested {
+            self.requested.store(true, Ordering::Relaxed);
+        }
         self.cancelled.set(reason);
+    }
+
+    /// Why the activity stops, for whoever is told of its end: a request goes before other reasons that came first, since
+    /// who asked waits to hear of it.
+    pub(crate) fn ending_reason(&self) -> Option<CancellationReason> {
+        match self.requested.load(Ordering::Relaxed) {
+            true => Some(CancellationReason::Requested),
+            false => self.cancellation_reason(),
+        }
     }
 
     /// Tells the activity that its worker is stopping.

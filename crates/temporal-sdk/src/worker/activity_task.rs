@@ -55,7 +55,7 @@ pub(super) async fn run(worker: Arc<Shared>, mut task: PollActivityTaskQueueResp
         Err(error) if error.is_complete_async() => prepared.heartbeats.send_last(unsent).await,
         Err(error) => {
             ticket
-                .ended(&worker, error, unsent, prepared.control.cancellation_reason())
+                .ended(&worker, error, unsent, prepared.control.ending_reason())
                 .await
         }
     };
