@@ -4,8 +4,10 @@ use crate::workflow::guard::lift;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
+use std::task::Poll;
 
 /// A panic that was caught.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,17 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     })
 }
 
+/// Runs the future and catches its panic, as [`catch`] does that of code.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| match catch(|| future.as_mut().poll(context)) {
+        Ok(polled) => polled.map(Ok),
+        // Not polled again.
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}
+
 fn message(payload: &(dyn Any + Send)) -> String {
     if let Some(message) = payload.downcast_ref::<&'static str>() {
         (*message).to_owned()
@@ -72,7 +85,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::catch;
+    use super::{catch, caught};
 
     #[test]
     fn says_what_and_where() {
@@ -84,5 +97,16 @@ mod tests {
         assert_eq!(panic.to_string(), format!("number 7 (at {location})"));
         let panic = catch(|| std::panic::panic_any(7)).unwrap_err();
         assert_eq!(panic.message, "a panic without a message");
+    }
+
+    #[tokio::test]
+    async fn catches_the_panic_of_a_future_behind_an_await() {
+        assert_eq!(caught(async { 7 }).await, Ok(7));
+        let panics = async {
+            tokio::task::yield_now().await;
+            panic!("late")
+        };
+        let panic: Result<(), _> = caught(panics).await;
+        assert_eq!(panic.unwrap_err().message, "late");
     }
 }

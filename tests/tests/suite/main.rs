@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod activities;
+mod activity_panics;
 mod author;
 mod beyond;
 mod cancellation;

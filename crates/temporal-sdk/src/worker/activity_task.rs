@@ -8,6 +8,7 @@ use super::heartbeat::Heartbeats;
 use super::shared::Shared;
 use super::{codec, execution, payload_limit};
 use crate::activity::{CancellationReason, Context, Control, Ending, Error, Info};
+use crate::panic::{self, Panic};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,34 +31,11 @@ use temporal_client::{Priority, RetryPolicy, Rpc, RpcError};
 const TIMEOUT_ALLOWANCE: Duration = Duration::from_secs(5);
 
 /// Runs one attempt of an activity and answers the server.
-pub(super) async fn run(worker: Arc<Shared>, mut task: PollActivityTaskQueueResponse) {
-    let decoded = codec::decode(worker.client.data_converter(), &mut task).await;
+pub(super) async fn run(worker: Arc<Shared>, task: PollActivityTaskQueueResponse) {
     let ticket = Ticket::new(&task);
-    let input = task.input.take().unwrap_or_default().payloads;
-    let prepared = Prepared::new(&worker, task);
-    let result = match decoded {
-        Err(error) => Err(Error::of_type(
-            format!(
-                "the payload codec cannot decode the input of activity \"{}\": {error}",
-                ticket.activity_type
-            ),
-            "CodecError",
-        )),
-        Ok(()) => prepared.attempt(&worker, &ticket.activity_type, input).await,
-    };
-    if let Err(error) = &result {
-        worker.end_if_executor_broke(error);
-    }
-    let unsent = prepared.heartbeats.end();
-    let answered = match result {
-        Ok(payload) => ticket.completed(&worker, payload).await,
-        // Whoever completes it does not know them.
-        Err(error) if error.is_complete_async() => prepared.heartbeats.send_last(unsent).await,
-        Err(error) => {
-            ticket
-                .ended(&worker, error, unsent, prepared.control.ending_reason())
-                .await
-        }
+    let answered = match panic::caught(attempted(&worker, &ticket, task)).await {
+        Ok(answered) => answered,
+        Err(panic) => ticket.panicked(&worker, &panic).await,
     };
     match answered {
         Ok(()) => {}
@@ -70,16 +48,60 @@ pub(super) async fn run(worker: Arc<Shared>, mut task: PollActivityTaskQueueResp
     }
 }
 
+async fn attempted(
+    worker: &Arc<Shared>,
+    ticket: &Ticket,
+    mut task: PollActivityTaskQueueResponse,
+) -> Result<(), RpcError> {
+    let decoded = codec::decode(worker.client.data_converter(), &mut task).await;
+    let input = task.input.take().unwrap_or_default().payloads;
+    let prepared = Prepared::new(worker, task);
+    let result = match decoded {
+        Err(error) => Err(Error::of_type(
+            format!(
+                "the payload codec cannot decode the input of activity \"{}\": {error}",
+                ticket.activity_type
+            ),
+            "CodecError",
+        )),
+        Ok(()) => prepared.attempt(worker, &ticket.activity_type, input).await,
+    };
+    if let Err(error) = &result {
+        worker.end_if_executor_broke(error);
+    }
+    let unsent = prepared.heartbeats.end();
+    match result {
+        Ok(payload) => ticket.completed(worker, payload).await,
+        // Whoever completes it does not know them.
+        Err(error) if error.is_complete_async() => prepared.heartbeats.send_last(unsent).await,
+        Err(error) => {
+            ticket
+                .ended(worker, error, unsent, prepared.control.ending_reason())
+                .await
+        }
+    }
+}
+
 /// An attempt that is ready to run.
 struct Prepared {
     ctx: Context,
     control: Control,
     heartbeats: Arc<Heartbeats>,
+    /// How long it may run.
+    limit: Option<Duration>,
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // For one that panicked: the others have ended theirs.
+        self.heartbeats.end();
+    }
 }
 
 impl Prepared {
     fn new(worker: &Arc<Shared>, task: PollActivityTaskQueueResponse) -> Self {
         let heartbeat_timeout = duration(task.heartbeat_timeout);
+        let limit = time_limit(&task);
         let heartbeats = Heartbeats::new(worker, &task, resource_id(&task), heartbeat_timeout);
         let recorder = Arc::clone(&heartbeats);
         let (headers, details) = (task.header.clone(), task.heartbeat_details.clone());
@@ -98,6 +120,7 @@ impl Prepared {
             ctx,
             control,
             heartbeats,
+            limit,
         }
     }
 
@@ -113,7 +136,7 @@ impl Prepared {
         };
         let mut attempt = std::pin::pin!(execution::attempt(definition.clone(), self.ctx.clone(), input));
         let limit = async {
-            match time_limit(self.ctx.info()) {
+            match self.limit {
                 Some(limit) => tokio::time::sleep(limit).await,
                 None => std::future::pending().await,
             }
@@ -129,14 +152,16 @@ impl Prepared {
     }
 }
 
-fn time_limit(info: &Info) -> Option<Duration> {
-    let whole = info.schedule_to_close_timeout.map(|timeout| {
-        let used = SystemTime::now()
-            .duration_since(info.scheduled_time)
-            .unwrap_or_default();
-        timeout.saturating_sub(used)
-    });
-    let limit = match (info.start_to_close_timeout, whole) {
+/// How long the attempt may run, from now.
+fn time_limit(task: &PollActivityTaskQueueResponse) -> Option<Duration> {
+    let time = |time: Option<prost_types::Timestamp>| SystemTime::try_from(time?).ok();
+    // Both times are the server's, whatever the clock here says.
+    let used = match (time(task.scheduled_time), time(task.started_time)) {
+        (Some(scheduled), Some(started)) => started.duration_since(scheduled).unwrap_or_default(),
+        _ => Duration::ZERO,
+    };
+    let whole = duration(task.schedule_to_close_timeout).map(|timeout| timeout.saturating_sub(used));
+    let limit = match (duration(task.start_to_close_timeout), whole) {
         (Some(attempt), Some(whole)) => attempt.min(whole),
         (one, other) => one.or(other)?,
     };
@@ -332,6 +357,25 @@ impl Ticket {
         }
     }
 
+    /// Code around the activity panicked.
+    async fn panicked(&self, worker: &Shared, panic: &Panic) -> Result<(), RpcError> {
+        let answered = async {
+            let error = execution::panicked_around(&self.activity_type, panic);
+            let failure = worker.client.data_converter().error_to_failure(&error, None);
+            self.log(&failure, false);
+            self.failed(worker, failure, None).await
+        };
+        match panic::caught(answered).await {
+            Ok(answered) => answered,
+            // The failure converter is what panics: what it would make of this one is not known, so it says nothing secret.
+            Err(_) => {
+                let failure = execution::unconverted(&self.activity_type);
+                let request = self.failure_request(worker, failure, None);
+                worker.respond(request).await.map(drop)
+            }
+        }
+    }
+
     fn log(&self, failure: &Failure, benign: bool) {
         execution::log_failure(
             &execution::Failed {
@@ -446,6 +490,37 @@ pub(super) fn details_payloads(
         Err(error) => {
             tracing::error!(%error, "the details of a cancellation cannot be sent: they are left out");
             Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TIMEOUT_ALLOWANCE, time_limit};
+    use std::time::{Duration, SystemTime};
+    use temporal_client::protos::api::workflowservice::v1::PollActivityTaskQueueResponse;
+
+    /// The server's clock is an hour behind, or in front: that has no part in how long an attempt may run.
+    #[test]
+    fn an_attempt_is_timed_by_the_clock_of_the_server() {
+        let hour = Duration::from_secs(3600);
+        let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+        for scheduled in [SystemTime::now() - hour, SystemTime::now() + hour] {
+            let mut task = PollActivityTaskQueueResponse {
+                scheduled_time: Some(scheduled.into()),
+                started_time: Some((scheduled + Duration::from_secs(3)).into()),
+                schedule_to_close_timeout: seconds(10),
+                ..PollActivityTaskQueueResponse::default()
+            };
+            let limit = |seconds| Some(Duration::from_secs(seconds) + TIMEOUT_ALLOWANCE);
+            assert_eq!(time_limit(&task), limit(7));
+            task.start_to_close_timeout = seconds(2);
+            assert_eq!(time_limit(&task), limit(2));
+            task.started_time = None;
+            task.start_to_close_timeout = None;
+            assert_eq!(time_limit(&task), limit(10));
+            task.schedule_to_close_timeout = None;
+            assert_eq!(time_limit(&task), None);
         }
     }
 }

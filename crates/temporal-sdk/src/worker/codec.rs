@@ -1,5 +1,6 @@
 //! The payload codec, applied to whole messages.
 
+use crate::panic;
 use futures_util::future::try_join_all;
 use temporal_client::DataConverter;
 use temporal_client::data::{CodecError, PayloadCodec};
@@ -50,9 +51,14 @@ async fn one(codec: &dyn PayloadCodec, group: Group, direction: Direction) -> Re
         Group::Many(payloads) if payloads.is_empty() => return Ok(Group::Many(payloads)),
         Group::Many(payloads) => payloads,
     };
-    let changed = match direction {
-        Direction::Encode => codec.encode(payloads).await?,
-        Direction::Decode => codec.decode(payloads).await?,
+    let changed = async {
+        match direction {
+            Direction::Encode => codec.encode(payloads).await,
+            Direction::Decode => codec.decode(payloads).await,
+        }
     };
-    Ok(Group::Many(changed))
+    match panic::caught(changed).await {
+        Ok(changed) => changed.map(Group::Many),
+        Err(panic) => Err(CodecError::new(format!("it panicked: {panic}"))),
+    }
 }

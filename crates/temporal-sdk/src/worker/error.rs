@@ -73,7 +73,7 @@ pub enum WorkerError {
     /// The worker was shut down while [`run_until`](super::Worker::run_until) still waited for its future.
     #[error("the worker was shut down before the future of `run_until` was ready")]
     ShutDownEarly,
-    /// The worker's own code panicked.
-    #[error("the worker panicked: {0}; this is a bug of the SDK")]
+    /// The worker's own code panicked, or code of yours where the worker does not expect it to.
+    #[error("the worker panicked: {0}; unless the panic is in code of yours, this is a bug of the SDK")]
     Panicked(String),
 }

@@ -1,14 +1,15 @@
 //! One attempt of an activity, remote or local.
 
 use crate::activity::{Context, Definition, Error, Info, Result};
-use crate::panic;
+use crate::panic::{self, Panic};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
-use temporal_client::failure::Failure as FailureError;
+use temporal_client::failure::{ApplicationError, Failure as FailureError};
 use temporal_client::protos::api::common::v1::Payload;
-use temporal_client::protos::api::failure::v1::Failure;
+use temporal_client::protos::api::failure::v1::failure::FailureInfo;
+use temporal_client::protos::api::failure::v1::{ApplicationFailureInfo, Failure};
 use tracing::Instrument as _;
 
 /// An async activity that keeps its thread for longer than this at a time holds up others.
@@ -84,6 +85,28 @@ pub(super) fn not_registered(name: &str, task_queue: &str, registered: &str) -> 
         ),
         "NotFoundError",
     )
+}
+
+/// The error of an attempt that ended by a panic outside of the activity's own code.
+pub(super) fn panicked_around(activity_type: &str, panic: &Panic) -> ApplicationError {
+    let message = format!(
+        "code around activity \"{activity_type}\" panicked (an interceptor, a converter, or what its error says of itself): {panic}"
+    );
+    ApplicationError::new(message).kind("Panic")
+}
+
+/// The failure of such an attempt that the failure converter cannot be asked for.
+pub(super) fn unconverted(activity_type: &str) -> Failure {
+    Failure {
+        message: format!(
+            "code around activity \"{activity_type}\" panicked, and the failure converter too: the worker printed where"
+        ),
+        failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+            r#type: "Panic".to_owned(),
+            ..ApplicationFailureInfo::default()
+        })),
+        ..Failure::default()
+    }
 }
 
 /// An attempt that failed, for the log.
