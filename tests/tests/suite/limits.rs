@@ -1,9 +1,13 @@
 //! What is larger than a server takes: who is told, and what is lost.
 
-use crate::{MINUTE, quick, update_failure};
+use crate::{MINUTE, quick, quick_local, update_failure};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use temporal_integration_tests::history::{Attributes, EventType, count, types};
 use temporal_integration_tests::{Env, run};
+use temporal_sdk::client::data::{CodecError, DataConverter, PayloadCodec};
 use temporal_sdk::client::definition::update_named;
 use temporal_sdk::client::failure::ApplicationError;
 use temporal_sdk::client::protos::any;
@@ -19,7 +23,7 @@ use temporal_sdk::client::protos::api::workflowservice::v1::{
     RespondWorkflowTaskFailedRequest,
 };
 use temporal_sdk::client::{ActivityHandleError, ActivityTarget, QueryError};
-use temporal_sdk::{activities, activity, workflow};
+use temporal_sdk::{activities, activity, args, workflow};
 use tokio::sync::Notify;
 
 /// More than a namespace takes in one place, less than a message may be.
@@ -465,4 +469,98 @@ async fn respond(env: &Env, task_token: bytes::Bytes, messages: Vec<Message>) ->
     };
     env.client().call(answer).await?;
     Ok(())
+}
+
+/// Makes every payload twice as large.
+struct Twice;
+
+impl PayloadCodec for Twice {
+    fn encode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
+        let twice = payloads.into_iter().map(|payload| Payload {
+            data: payload.data.repeat(2).into(),
+            ..payload
+        });
+        ready(Ok(twice.collect())).boxed()
+    }
+
+    fn decode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
+        let once = payloads.into_iter().map(|payload| Payload {
+            data: payload.data.slice(..payload.data.len() / 2),
+            ..payload
+        });
+        ready(Ok(once.collect())).boxed()
+    }
+}
+
+/// Local activities with large ends, and how often they were tried.
+#[derive(Default)]
+struct Locals {
+    attempts: AtomicU32,
+}
+
+#[activities]
+impl Locals {
+    #[activity]
+    async fn result(&self, bytes: usize) -> activity::Result<String> {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        Ok("r".repeat(bytes))
+    }
+
+    #[activity]
+    async fn failure(&self, bytes: usize) -> activity::Result<String> {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        let error = ApplicationError::new("with details").non_retryable();
+        Err(error.details(&"d".repeat(bytes))?.into())
+    }
+}
+
+#[workflow]
+async fn calls_locals(ctx: &workflow::Context, name: String, bytes: usize) -> workflow::Result<(String, String)> {
+    let locals = activity::named::<String>(name);
+    let failure = ctx
+        .execute_local_activity(locals, args![bytes], quick_local())
+        .await
+        .unwrap_err();
+    let told = failure.as_application().expect("an application failure");
+    Ok((told.type_name().to_owned(), told.message().to_owned()))
+}
+
+/// P68: a local activity whose result, or whose failure, is too large fails once and says so. It would be run in every
+/// attempt of its workflow task, without end.
+#[test]
+fn p68_the_end_of_a_local_activity_is_too_large() {
+    run(async |env| {
+        let locals = Arc::new(Locals::default());
+        let twice = DataConverter::default().with_codec(Twice);
+        let rounds = [
+            ("result", TOO_MUCH, env.clone()),
+            ("failure", TOO_MUCH, env.clone()),
+            (
+                "result",
+                TOO_MUCH / 2,
+                env.with_client(env.client().with_data_converter(twice)),
+            ),
+        ];
+        for (round, (name, bytes, env)) in rounds.into_iter().enumerate() {
+            let worker = env.worker().workflow::<calls_locals>().activities(Arc::clone(&locals));
+            env.serve(worker, async {
+                let options = env.unrecorded_options(&format!("{name}{round}"));
+                let (kind, message) = env
+                    .client()
+                    .execute_workflow(calls_locals, (name, bytes), options)
+                    .await?;
+                assert_eq!(kind, "PayloadsTooLarge");
+                let start = format!("[TMPRL1103] the {name} of local activity \"{name}\" (id 1) of workflow \"");
+                assert!(message.starts_with(&start), "{message}");
+                assert!(
+                    message.contains("bytes, but the namespace takes at most 2097152"),
+                    "{message}"
+                );
+                Ok(())
+            })
+            .await?;
+            assert_eq!(locals.attempts.swap(0, Ordering::SeqCst), 1, "{name}");
+        }
+        Ok(())
+    });
 }

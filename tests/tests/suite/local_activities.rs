@@ -1,15 +1,19 @@
 //! Activities that run within a workflow task.
 
-use crate::{doors, quick_local};
+use crate::{MINUTE, doors, quick_local};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::env::captured;
 use temporal_integration_tests::history::{EventType, count, essential};
 use temporal_integration_tests::run;
+use temporal_sdk::activity::CancellationReason;
 use temporal_sdk::client::RetryPolicy;
 use temporal_sdk::client::failure::{ApplicationError, ApplicationErrorCategory};
 use temporal_sdk::worker::WorkerBuilder;
-use temporal_sdk::{activity, args, workflow};
+use temporal_sdk::workflow::CancellationType;
+use temporal_sdk::{activities, activity, args, workflow};
+use tokio::sync::Notify;
 
 #[activity]
 fn double(ctx: &activity::Context, number: i64) -> activity::Result<i64> {
@@ -292,5 +296,162 @@ fn p63_a_benign_failure_of_a_local_activity_is_no_warning() {
             Ok(())
         })
         .await
+    });
+}
+
+/// Local activities that nobody waits for any more.
+#[derive(Default)]
+struct Left {
+    begun: Notify,
+    told: Notify,
+    reason: Mutex<Option<CancellationReason>>,
+    attempts: AtomicU32,
+}
+
+#[activities]
+impl Left {
+    /// Runs until it is told to stop.
+    #[activity]
+    async fn listens(&self, ctx: &activity::Context) -> activity::Result<()> {
+        self.begun.notify_one();
+        let reason = ctx.cancelled().await;
+        *self.reason.lock().unwrap() = Some(reason);
+        self.told.notify_one();
+        Err(activity::Error::cancelled())
+    }
+
+    /// Ends when the other one has begun.
+    #[activity]
+    async fn wins(&self) -> activity::Result<()> {
+        self.begun.notified().await;
+        Ok(())
+    }
+
+    #[activity]
+    async fn fails(&self) -> activity::Result<()> {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        self.begun.notify_one();
+        Err("once more".into())
+    }
+}
+
+#[workflow]
+async fn leaves(ctx: &workflow::Context, way: String) -> workflow::Result<()> {
+    let kind = match way.as_str() {
+        "abandoned" => CancellationType::Abandon,
+        _ => CancellationType::TryCancel,
+    };
+    let options = quick_local().cancellation_type(kind);
+    let listens = ctx.start_local_activity(Left::listens, (), options);
+    match way.as_str() {
+        "dropped" => {
+            workflow::select! {
+                won = ctx.execute_local_activity(Left::wins, (), quick_local()) => won?,
+                lost = listens => lost?,
+            }
+            ctx.sleep(MINUTE).await?;
+        }
+        "returns" | "abandoned" => {
+            ctx.spawn(listens).detach();
+            ctx.execute_local_activity(Left::wins, (), quick_local()).await?;
+        }
+        _ => listens.await?,
+    }
+    Ok(())
+}
+
+/// Runs the workflow until its local activity is told to stop.
+fn told_to_stop(way: &'static str) {
+    run(async |env| {
+        let left = Arc::new(Left::default());
+        let worker = env.worker().workflow::<leaves>().activities(Arc::clone(&left));
+        env.serve(worker, async {
+            let options = env.unrecorded_options(way).task_timeout(Duration::from_secs(1));
+            let handle = env.client().start_workflow(leaves, way, options).await?;
+            if way == "cancelled" {
+                left.begun.notified().await;
+                handle.cancel().await?;
+            }
+            tokio::time::timeout(MINUTE / 4, left.told.notified()).await?;
+            assert_eq!(*left.reason.lock().unwrap(), Some(CancellationReason::Requested));
+            match way {
+                "dropped" => handle.terminate("over").await?,
+                "returns" => handle.result().await?,
+                _ => assert!(handle.result().await.unwrap_err().is_cancelled()),
+            }
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// S72, S91: a local activity that lost a race is told to stop, though the workflow has nothing else to run in its task.
+#[test]
+fn s72_s91_a_local_activity_that_is_dropped_is_told() {
+    told_to_stop("dropped");
+}
+
+#[test]
+fn s72_s91_a_local_activity_of_a_workflow_that_is_cancelled_is_told() {
+    told_to_stop("cancelled");
+}
+
+#[test]
+fn s72_s91_a_local_activity_of_a_workflow_that_has_ended_is_told() {
+    told_to_stop("returns");
+}
+
+/// One that is to be left to itself goes on when its workflow has ended, as long as its worker does.
+#[test]
+fn s72_s91_a_local_activity_that_is_abandoned_is_told_of_the_worker_alone() {
+    run(async |env| {
+        let left = Arc::new(Left::default());
+        let worker = env.worker().workflow::<leaves>().activities(Arc::clone(&left));
+        env.serve(worker, async {
+            let options = env.unrecorded_options("abandoned");
+            Ok(env.client().execute_workflow(leaves, "abandoned", options).await?)
+        })
+        .await?;
+        assert_eq!(*left.reason.lock().unwrap(), Some(CancellationReason::WorkerShutdown));
+        Ok(())
+    });
+}
+
+#[workflow]
+async fn abandons(ctx: &workflow::Context, pause_millis: u64) -> workflow::Result<()> {
+    let policy = RetryPolicy::new()
+        .initial_interval(Duration::from_millis(pause_millis))
+        .backoff_coefficient(1.0);
+    let options = quick_local()
+        .retry_policy(policy)
+        .local_retry_threshold(2 * MINUTE)
+        .cancellation_type(CancellationType::Abandon);
+    let (scope, handle) = ctx.child();
+    let fails = scope.start_local_activity(Left::fails, (), options);
+    ctx.execute_local_activity(Left::wins, (), quick_local()).await?;
+    handle.cancel();
+    assert!(fails.await.unwrap_err().is_cancelled());
+    Ok(())
+}
+
+/// S161: a worker that ends does not wait for the retries of local activities that workflows left behind.
+#[test]
+fn s161_a_worker_ends_though_a_local_activity_is_tried_again_and_again() {
+    run(async |env| {
+        for (pause_millis, graceful) in [(10_u64, Duration::ZERO), (60_000, Duration::ZERO), (10, MINUTE)] {
+            let left = Arc::new(Left::default());
+            let worker = env.worker().workflow::<abandons>().activities(Arc::clone(&left));
+            let worker = worker.graceful_shutdown_timeout(graceful).build()?.start();
+            let options = env.unrecorded_options(&format!("{pause_millis}-{}", graceful.as_secs()));
+            env.client().execute_workflow(abandons, pause_millis, options).await?;
+            if pause_millis == 10 {
+                let attempts = left.attempts.load(Ordering::SeqCst);
+                while left.attempts.load(Ordering::SeqCst) < attempts + 2 {
+                    left.begun.notified().await;
+                }
+            }
+            tokio::time::timeout(MINUTE / 4, worker.shutdown()).await??;
+        }
+        Ok(())
     });
 }

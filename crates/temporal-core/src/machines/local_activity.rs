@@ -263,10 +263,9 @@ impl LocalActivities {
         self.fresh.clear();
         self.offered.clear();
         self.outcomes.clear();
-        let running = self
-            .table
-            .iter()
-            .filter(|(_, local)| matches!(local, Local::Running(_)));
+        let running = self.table.iter().filter(
+            |(_, local)| matches!(local, Local::Running(identity) if identity.cancellation_type != CancellationType::Abandon),
+        );
         self.cancels.extend(running.map(|(seq, _)| LocalActivitySeq(seq)));
     }
 

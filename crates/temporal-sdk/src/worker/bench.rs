@@ -50,7 +50,7 @@ impl BenchShards {
     pub async fn task(&self, task: WorkflowTask) -> Option<Outcome> {
         let mut lease = self.shards.run(&task.run_id);
         match lease.begin(task).await {
-            Step::Finished(outcome) => {
+            Step::Finished { outcome, .. } => {
                 lease.keep();
                 Some(*outcome)
             }
@@ -83,6 +83,13 @@ impl BenchShards {
 impl BenchRun {
     /// Does the run's next task; whether it succeeded.
     pub fn task(&mut self, task: WorkflowTask) -> bool {
-        self.0.handle_task(task).is_ok() && matches!(self.0.drive(), Ok(Drive::Finished(Outcome::Completed(_))))
+        self.0.handle_task(task).is_ok()
+            && matches!(
+                self.0.drive(),
+                Ok(Drive::Finished {
+                    outcome: Outcome::Completed(_),
+                    ..
+                })
+            )
     }
 }

@@ -2,24 +2,35 @@
 
 use super::retry::next_retry;
 use super::shared::Shared;
-use super::{activity_task, execution};
+use super::{activity_task, codec, execution, payload_limit};
 use crate::activity::{CancellationReason, Context, Control, Ending, Error, Info, Latch};
+use crate::panic::{self, Panic};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
-use temporal_client::protos::api::common::v1::Payload;
+use temporal_client::protos::api::common::v1::{Payload, Payloads};
 use temporal_client::protos::api::enums::v1::TimeoutType;
 use temporal_client::protos::api::failure::v1::failure::FailureInfo;
 use temporal_client::protos::api::failure::v1::{CanceledFailureInfo, Failure, TimeoutFailureInfo};
+use temporal_client::protos::payloads::VisitPayloads;
+use temporal_client::protos::prost::Message;
 use temporal_client::{Priority, RetryPolicy};
 use temporal_core::{
-    LocalActivityBackoff, LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq, ScheduleLocalActivity,
+    CancellationType, LocalActivityBackoff, LocalActivityOutcome, LocalActivityRequest, LocalActivitySeq,
+    ScheduleLocalActivity,
 };
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+
+/// What a marker holds besides the end of its local activity and its names, at most.
+const MARKER: usize = 1024;
+
+/// How many times larger no codec makes a payload.
+const CODEC_GROWTH: usize = 4;
 
 /// The workflow that local activities belong to.
 #[derive(Debug, Clone, Default)]
@@ -40,12 +51,25 @@ pub(super) struct LocalActivities {
 #[derive(Debug)]
 struct RunningLocal {
     command: ScheduleLocalActivity,
-    cancellation: Arc<Cancellation>,
+    signs: Arc<Signs>,
     task: AbortHandle,
 }
 
-/// Cancellation of a local activity over all its attempts.
-type Cancellation = Latch<CancellationReason>;
+/// What a local activity is told, over all its attempts.
+#[derive(Debug, Default)]
+struct Signs {
+    cancelled: Latch<CancellationReason>,
+    /// The workflow waits for it no more.
+    left: Latch<()>,
+}
+
+/// The time, as the workflow task has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    /// By the server's clock, since the Unix epoch.
+    pub(super) now: Duration,
+    pub(super) task_timeout: Duration,
+}
 
 impl Default for LocalActivities {
     fn default() -> Self {
@@ -80,7 +104,7 @@ impl LocalActivities {
         &mut self,
         worker: &Arc<Shared>,
         caller: &Caller,
-        task_timeout: Duration,
+        clock: Clock,
         requests: Vec<LocalActivityRequest>,
     ) {
         if requests.iter().any(|request| self.is_stale(request)) {
@@ -92,8 +116,8 @@ impl LocalActivities {
                 LocalActivityRequest::Run(seq, _) if self.running.contains_key(&seq) => {}
                 LocalActivityRequest::Run(seq, command) => {
                     let asked = (*command).clone();
-                    let cancellation = Arc::new(Cancellation::default());
-                    let run = LocalRun::new(worker, caller, seq, *command, task_timeout, Arc::clone(&cancellation));
+                    let signs = Arc::new(Signs::default());
+                    let run = LocalRun::new(worker, caller, seq, *command, clock, Arc::clone(&signs));
                     let results = self.sender.clone();
                     let task = worker.spawn(async move {
                         let (attempt, outcome) = run.run().await;
@@ -102,17 +126,20 @@ impl LocalActivities {
                     });
                     let running = RunningLocal {
                         command: asked,
-                        cancellation,
+                        signs,
                         task,
                     };
                     self.running.insert(seq, running);
                 }
-                LocalActivityRequest::Cancel(seq) => {
-                    if let Some(running) = self.running.get(&seq) {
-                        running.cancellation.set(CancellationReason::Requested);
-                    }
-                }
+                LocalActivityRequest::Cancel(seq) => self.cancel(&[seq]),
             }
+        }
+    }
+
+    /// Tells those of these numbers to stop, as far as they run.
+    pub(super) fn cancel(&self, seqs: &[LocalActivitySeq]) {
+        for running in seqs.iter().filter_map(|seq| self.running.get(seq)) {
+            running.signs.cancelled.set(CancellationReason::Requested);
         }
     }
 
@@ -141,7 +168,20 @@ impl LocalActivities {
 
     /// Lets those under way go on, though the workflow does not wait for them.
     pub(super) fn leave_behind(mut self) {
-        self.running.clear();
+        for (_, running) in self.running.drain() {
+            running.signs.left.set(());
+        }
+    }
+
+    /// The workflow has closed: tells those under way to stop, but for those that are to be left to themselves.
+    pub(super) fn close(self) {
+        let told = self
+            .running
+            .iter()
+            .filter(|(_, running)| running.command.cancellation_type != CancellationType::Abandon);
+        let told: Vec<_> = told.map(|(seq, _)| *seq).collect();
+        self.cancel(&told);
+        self.leave_behind();
     }
 }
 
@@ -149,7 +189,7 @@ impl Drop for LocalActivities {
     fn drop(&mut self) {
         for running in self.running.values() {
             // Blocking code can only be told.
-            running.cancellation.set(CancellationReason::NotFound);
+            running.signs.cancelled.set(CancellationReason::NotFound);
             running.task.abort();
         }
     }
@@ -166,7 +206,7 @@ struct LocalRun {
     deadline: Option<Instant>,
     /// A longer pause between attempts is not spent within the workflow task.
     threshold: Duration,
-    cancellation: Arc<Cancellation>,
+    signs: Arc<Signs>,
 }
 
 /// How one attempt ended.
@@ -183,30 +223,23 @@ impl LocalRun {
         caller: &Caller,
         seq: LocalActivitySeq,
         command: ScheduleLocalActivity,
-        task_timeout: Duration,
-        cancellation: Arc<Cancellation>,
+        clock: Clock,
+        signs: Arc<Signs>,
     ) -> Self {
         let scheduled_time = command
             .original_schedule_time
             .and_then(|time| SystemTime::UNIX_EPOCH.checked_add(time))
             .unwrap_or_else(SystemTime::now);
-        // A first attempt begins now, whatever the server's clock says.
-        let used = match command.attempt {
-            0 | 1 => Duration::ZERO,
-            _ => SystemTime::now().duration_since(scheduled_time).unwrap_or_default(),
-        };
-        let deadline = command
-            .schedule_to_close_timeout
-            .and_then(|timeout| Instant::now().checked_add(timeout.saturating_sub(used)));
+        let deadline = time_left(&command, clock).and_then(|left| Instant::now().checked_add(left));
         Self {
             worker: Arc::clone(worker),
             caller: caller.clone(),
             activity_id: command.activity_id.clone().unwrap_or_else(|| seq.0.to_string()),
             scheduled_time,
             deadline,
-            threshold: command.local_retry_threshold.unwrap_or(task_timeout),
+            threshold: command.local_retry_threshold.unwrap_or(clock.task_timeout),
             command,
-            cancellation,
+            signs,
         }
     }
 
@@ -215,15 +248,100 @@ impl LocalRun {
         let mut number = self.command.attempt.max(1);
         loop {
             if let Some(outcome) = self.attempted(number).await {
+                let bounded = panic::caught(self.bounded(number, outcome)).await;
+                let outcome = bounded.unwrap_or_else(|panic| failed(self.panicked(number, &panic), None));
                 return (number, outcome);
             }
             number += 1;
         }
     }
 
+    /// Sees to it that the end is not larger than a marker may be: the workflow task would fail for it, and in its next
+    /// attempt the activity would run again.
+    async fn bounded(&self, number: u32, outcome: LocalActivityOutcome) -> LocalActivityOutcome {
+        match outcome {
+            LocalActivityOutcome::Completed(Some(payload)) => {
+                let payloads = Payloads {
+                    payloads: vec![payload.clone()],
+                };
+                match self.too_large("result", &payloads).await {
+                    Some(message) => failed(self.too_large_failure(number, message), None),
+                    None => LocalActivityOutcome::Completed(Some(payload)),
+                }
+            }
+            LocalActivityOutcome::Failed { failure, backoff } => match self.too_large("failure", &failure).await {
+                Some(message) => failed(self.too_large_failure(number, message), backoff),
+                None => failed(failure, backoff),
+            },
+            LocalActivityOutcome::Cancelled(failure) => match self.too_large("cancellation", &failure).await {
+                Some(message) => {
+                    tracing::warn!(
+                        workflow_id = self.caller.workflow_id,
+                        "{message}; the details are left out"
+                    );
+                    LocalActivityOutcome::Cancelled(cancelled_failure(Vec::new()))
+                }
+                None => LocalActivityOutcome::Cancelled(failure),
+            },
+            outcome @ (LocalActivityOutcome::Completed(None) | LocalActivityOutcome::TimedOut(..)) => outcome,
+        }
+    }
+
+    /// What is said of an end that is too large, as the server sees it: behind the codec; `None` if it is not.
+    async fn too_large<M>(&self, what: &str, message: &M) -> Option<String>
+    where
+        M: Message + VisitPayloads + Clone + Send,
+    {
+        let limit = payload_limit::known(self.worker.payload_limit.load(Ordering::Relaxed))?;
+        let converter = self.worker.client.data_converter();
+        let mut size = message.encoded_len();
+        if size > limit / CODEC_GROWTH && converter.codec().is_some() {
+            let mut encoded = message.clone();
+            // What cannot be encoded fails the workflow task, which says so.
+            codec::encode(converter, &mut encoded).await.ok()?;
+            size = encoded.encoded_len();
+        }
+        let Caller { workflow_id, .. } = &self.caller;
+        let (activity_id, activity_type) = (&self.activity_id, &self.command.activity_type);
+        size += MARKER + activity_id.len() + activity_type.len();
+        let what = || {
+            format!("the {what} of local activity \"{activity_type}\" (id {activity_id}) of workflow \"{workflow_id}\"")
+        };
+        (size > limit).then(|| payload_limit::explained(&what(), size, limit))
+    }
+
+    /// Another attempt would have the same end, so there is none.
+    fn too_large_failure(&self, number: u32, message: String) -> Failure {
+        let failure = payload_limit::failure(self.worker.client.data_converter(), message);
+        self.log(number, &failure, false);
+        failure
+    }
+
+    /// The failure of an attempt when code around the activity panicked.
+    fn panicked(&self, number: u32, panic: &Panic) -> Failure {
+        let name = &self.command.activity_type;
+        let error = execution::panicked_around(name, panic);
+        let converted = panic::catch(|| self.worker.client.data_converter().error_to_failure(&error, None));
+        let failure = converted.unwrap_or_else(|_| execution::unconverted(name));
+        self.log(number, &failure, false);
+        failure
+    }
+
+    fn log(&self, number: u32, failure: &Failure, benign: bool) {
+        let failed = execution::Failed {
+            activity_type: &self.command.activity_type,
+            activity_id: &self.activity_id,
+            attempt: number,
+            workflow_id: &self.caller.workflow_id,
+            local: true,
+        };
+        execution::log_failure(&failed, failure, benign);
+    }
+
     /// Runs one attempt and the pause behind it; `None` when another attempt is to follow.
     async fn attempted(&self, number: u32) -> Option<LocalActivityOutcome> {
-        let failure = match self.attempt(number).await {
+        let attempt = panic::caught(self.attempt(number)).await;
+        let failure = match attempt.unwrap_or_else(|panic| Attempt::Failed(self.panicked(number, &panic))) {
             Attempt::Completed(payload) => return Some(LocalActivityOutcome::Completed(Some(payload))),
             Attempt::Cancelled(failure) => return Some(LocalActivityOutcome::Cancelled(failure)),
             Attempt::TimedOut(TimeoutType::StartToClose) => timeout_failure(TimeoutType::StartToClose, None),
@@ -236,7 +354,7 @@ impl LocalRun {
         if self.deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
             return Some(failed(failure, None));
         }
-        if self.cancellation.get().is_some() {
+        if self.signs.cancelled.get().is_some() || self.is_over() {
             // Whoever asked would hear nothing of another attempt, nor that one of the request.
             return Some(LocalActivityOutcome::Cancelled(cancelled_failure(Vec::new())));
         }
@@ -249,8 +367,28 @@ impl LocalRun {
         }
         tokio::select! {
             biased;
-            _ = self.cancellation.wait() => Some(LocalActivityOutcome::Cancelled(cancelled_failure(Vec::new()))),
+            _ = self.signs.cancelled.wait() => Some(LocalActivityOutcome::Cancelled(cancelled_failure(Vec::new()))),
+            () = self.over() => Some(LocalActivityOutcome::Cancelled(cancelled_failure(Vec::new()))),
             () = tokio::time::sleep(pause) => None,
+        }
+    }
+
+    /// Whether it is too late for another attempt, since the worker ends: for one that the workflow waits for when the time
+    /// for a graceful end is over, and at once for one that it left behind. Nobody hears how it ended then.
+    fn is_over(&self) -> bool {
+        self.worker.time_over.get().is_some() || self.signs.left.get().is_some() && self.worker.is_shutting_down()
+    }
+
+    /// Waits until it is too late for another attempt.
+    async fn over(&self) {
+        let left = async {
+            self.signs.left.wait().await;
+            self.worker.shutdown.wait().await;
+        };
+        tokio::select! {
+            biased;
+            () = self.worker.time_over.wait() => {}
+            () = left => {}
         }
     }
 
@@ -263,7 +401,8 @@ impl LocalRun {
         let slots = Arc::clone(&self.worker.local_activity_slots);
         let _slot = tokio::select! {
             biased;
-            _ = self.cancellation.wait() => return Attempt::Cancelled(cancelled_failure(Vec::new())),
+            _ = self.signs.cancelled.wait() => return Attempt::Cancelled(cancelled_failure(Vec::new())),
+            () = self.over() => return Attempt::Cancelled(cancelled_failure(Vec::new())),
             slot = slots.acquire_owned() => slot,
             () = sleep(self.command.schedule_to_start_timeout) => return Attempt::TimedOut(TimeoutType::ScheduleToStart),
             () = sleep_until(self.deadline) => return Attempt::TimedOut(TimeoutType::ScheduleToClose),
@@ -276,7 +415,7 @@ impl LocalRun {
         let arguments = self.command.arguments.clone();
         let running = execution::attempt(definition, ctx, arguments);
         let watched = async {
-            let reason = self.cancellation.wait().await;
+            let reason = self.signs.cancelled.wait().await;
             control.cancel(reason);
             std::future::pending::<Infallible>().await
         };
@@ -305,14 +444,7 @@ impl LocalRun {
         match error.into_ending() {
             Ending::Failed { error, type_name } => {
                 let failure = converter.error_to_failure(&*error, type_name.as_deref());
-                let failed = execution::Failed {
-                    activity_type: &self.command.activity_type,
-                    activity_id: &self.activity_id,
-                    attempt: number,
-                    workflow_id: &self.caller.workflow_id,
-                    local: true,
-                };
-                execution::log_failure(&failed, &failure, execution::is_benign(&*error));
+                self.log(number, &failure, execution::is_benign(&*error));
                 Attempt::Failed(failure)
             }
             Ending::Cancelled { details } if reason.is_some() => {
@@ -369,6 +501,17 @@ impl LocalRun {
     }
 }
 
+/// How much of its time over all attempts is left; `None` if that is not limited.
+fn time_left(command: &ScheduleLocalActivity, clock: Clock) -> Option<Duration> {
+    // A first attempt begins now. Both times are the server's, whatever the clock here says.
+    let used = match (command.attempt, command.original_schedule_time) {
+        (0 | 1, _) | (_, None) => Duration::ZERO,
+        (_, Some(scheduled)) => clock.now.saturating_sub(scheduled),
+    };
+    let timeout = command.schedule_to_close_timeout?;
+    Some(timeout.saturating_sub(used))
+}
+
 fn failed(failure: Failure, backoff: Option<LocalActivityBackoff>) -> LocalActivityOutcome {
     LocalActivityOutcome::Failed { failure, backoff }
 }
@@ -397,8 +540,7 @@ fn cancelled_failure(details: Vec<Payload>) -> Failure {
     Failure {
         message: "local activity cancelled".to_owned(),
         failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo {
-            details: (!details.is_empty())
-                .then_some(temporal_client::protos::api::common::v1::Payloads { payloads: details }),
+            details: (!details.is_empty()).then_some(Payloads { payloads: details }),
             ..Default::default()
         })),
         ..Default::default()
@@ -414,5 +556,37 @@ fn timeout_failure(kind: TimeoutType, cause: Option<Failure>) -> Failure {
             ..Default::default()
         })),
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, time_left};
+    use std::time::{Duration, SystemTime};
+    use temporal_core::ScheduleLocalActivity;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The server's clock is an hour behind, or in front: that has no part in how much time is left.
+    #[test]
+    fn the_time_left_is_counted_by_the_clock_of_the_server() {
+        let here = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        for scheduled in [here - 3600 * SECOND, here + 3600 * SECOND] {
+            let clock = Clock {
+                now: scheduled + 3 * SECOND,
+                task_timeout: SECOND,
+            };
+            let mut command = ScheduleLocalActivity {
+                attempt: 2,
+                original_schedule_time: Some(scheduled),
+                schedule_to_close_timeout: Some(10 * SECOND),
+                ..ScheduleLocalActivity::default()
+            };
+            assert_eq!(time_left(&command, clock), Some(7 * SECOND));
+            command.attempt = 1;
+            assert_eq!(time_left(&command, clock), Some(10 * SECOND));
+            command.schedule_to_close_timeout = None;
+            assert_eq!(time_left(&command, clock), None);
+        }
     }
 }

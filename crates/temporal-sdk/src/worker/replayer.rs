@@ -335,7 +335,7 @@ fn replay(environment: &Arc<HostEnvironment>, task: WorkflowTask) -> Result<(), 
         };
         match driven {
             // Local activities that were under way when the history was taken have no end yet.
-            Drive::Finished(_) | Drive::LocalActivities(_) => Ok(()),
+            Drive::Finished { .. } | Drive::LocalActivities(_) => Ok(()),
             Drive::NeedsHistory => Err(ReplayError::BadHistory {
                 reason: "it ends before its time".to_owned(),
             }),

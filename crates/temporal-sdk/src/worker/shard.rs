@@ -33,9 +33,14 @@ pub(super) enum Step {
     LocalActivities {
         requests: Vec<LocalActivityRequest>,
         task_timeout: Duration,
+        /// When the task started by the server's clock, since the Unix epoch.
+        now: Duration,
     },
-    /// The task is finished: answer this.
-    Finished(Box<Outcome>),
+    /// The task is finished: answer this, and tell these local activities to stop.
+    Finished {
+        outcome: Box<Outcome>,
+        cancels: Vec<LocalActivitySeq>,
+    },
     /// The task failed; the run is given up already.
     Failed(TaskFailure),
     /// The thread was given up because of another run's code: the run is lost here.
@@ -162,13 +167,13 @@ impl Shards {
                 self.blocked.lock().insert(Arc::clone(run_id), Arc::clone(&state.watch));
             }
             *shard.write() = Handle::start(&self.environment, number, blocked.capacity)?;
+            // A thread is given up once.
+            let _ = state.culprit.set(run_id);
             state.given_up.set(());
         }
         Ok(())
     }
 
-            // A thread is given up once.
-            let _ = state.culprit.set(run_id);
     /// Takes the run up for one task. Waits while another task of the same run is under way.
     pub(super) fn run(&self, run_id: &str) -> RunLease {
         let index = usize::try_from(hash(run_id) % self.shards.len() as u64).unwrap_or(0);
@@ -384,7 +389,7 @@ impl Shard {
                     host.drive()
                 }),
                 Call::Heartbeat { run_id, reply } => {
-                    self.step(&run_id, reply, |host| host.heartbeat().map(Drive::Finished));
+                    self.step(&run_id, reply, |host| host.heartbeat().map(Drive::finished));
                 }
                 Call::End { run_id, lease, keep } => self.end(&run_id, lease, keep),
             }
@@ -441,8 +446,12 @@ impl Shard {
             Ok(Drive::LocalActivities(requests)) => Step::LocalActivities {
                 requests,
                 task_timeout: run.task_timeout,
+                now: host.now(),
             },
-            Ok(Drive::Finished(outcome)) => Step::Finished(Box::new(outcome)),
+            Ok(Drive::Finished { outcome, cancels }) => Step::Finished {
+                outcome: Box::new(outcome),
+                cancels,
+            },
             Err(failure) => {
                 give_up(run.host.take());
                 match failure.kind {

@@ -154,7 +154,7 @@ fn second_task(run_id: &str) -> WorkflowTask {
 
 fn completion(step: Step) -> Completion {
     match step {
-        Step::Finished(outcome) => match *outcome {
+        Step::Finished { outcome, .. } => match *outcome {
             Outcome::Completed(completion) => completion,
             other => panic!("expected a completion, got {other:?}"),
         },

@@ -4,7 +4,7 @@
     reason = "how the build id of a worker without a deployment reaches the history"
 )]
 
-use super::local_activities::{self, Caller, LocalActivities};
+use super::local_activities::{self, Caller, Clock, LocalActivities};
 use super::shard::{RunLease, Step, deadlock, task_failure};
 use super::shared::Shared;
 use super::{activity_task, codec, payload_limit};
@@ -127,11 +127,19 @@ async fn drive(
                 Ok((events, more)) => lease.page(events, more).await,
                 Err(ended) => return ended,
             },
-            Step::LocalActivities { requests, task_timeout } => {
+            Step::LocalActivities {
+                requests,
+                task_timeout,
+                now,
+            } => {
                 if let Some(error) = local_activities::unregistered(worker, &requests) {
                     return Ended::Failed(task_failure(error, "NotFoundError"));
                 }
-                locals.apply(worker, &caller, task_timeout, requests);
+                let clock = Clock {
+                    now: now + ticket.received.elapsed(),
+                    task_timeout,
+                };
+                locals.apply(worker, &caller, clock, requests);
                 tokio::select! {
                     biased;
                     () = worker.time_over.wait() => return Ended::Abandoned,
@@ -139,11 +147,13 @@ async fn drive(
                     () = tokio::time::sleep_until(ticket.received + task_timeout.mul_f64(0.8)) => lease.heartbeat().await,
                 }
             }
-            Step::Finished(outcome) => {
+            Step::Finished { outcome, cancels } => {
+                locals.cancel(&cancels);
                 match &*outcome {
                     Outcome::Completed(completion) if completion.force_create_new_workflow_task => {
                         worker.parked.lock().insert(caller.run_id, locals);
                     }
+                    Outcome::Completed(completion) if completion.closes_workflow => locals.close(),
                     Outcome::Completed(_) | Outcome::Query(..) | Outcome::Replayed => locals.leave_behind(),
                 }
                 return Ended::Finished(outcome);
@@ -402,6 +412,7 @@ impl Ticket {
             }
             return self.answer_query(worker, request).await;
         }
+        worker.parked.lock().remove(&self.execution.run_id);
         // The server offers a failed task again at once, so a second failure is kept back until the task times out: that
         // is the pause between the attempts.
         if self.attempt > 1 {
@@ -412,7 +423,6 @@ impl Ticket {
             cause: failure.cause.into(),
             failure: Some(*failure.failure),
             identity: worker.identity.clone(),
-        worker.parked.lock().remove(&self.execution.run_id);
             namespace: worker.namespace(),
             resource_id: self.resource_id(),
             worker_version: worker.version_stamp(),

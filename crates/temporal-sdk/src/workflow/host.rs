@@ -18,6 +18,7 @@ use crate::workflow::waiting::AtHand;
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use temporal_client::data::DataConverter;
 use temporal_client::failure::ApplicationError;
 use temporal_core::{
@@ -81,8 +82,11 @@ pub(crate) enum Drive {
     NeedsHistory,
     /// Start or cancel these local activities; drive again when one resolves (or call [`WorkflowHost::heartbeat`]).
     LocalActivities(Vec<LocalActivityRequest>),
-    /// The task is finished: answer this.
-    Finished(Outcome),
+    /// The task is finished: answer this, and tell these local activities, which nothing waits for any more, to stop.
+    Finished {
+        outcome: Outcome,
+        cancels: Vec<LocalActivitySeq>,
+    },
 }
 
 /// A workflow task that failed. The run must be evicted in any case.
@@ -148,7 +152,7 @@ impl WorkflowHost {
     /// Runs until something is needed from outside.
     pub(crate) fn drive(&mut self) -> Result<Drive, TaskFailure> {
         match self.advance() {
-            Err(failure) if self.fails_workflow(&failure) => Ok(Drive::Finished(failed_workflow(failure))),
+            Err(failure) if self.fails_workflow(&failure) => Ok(Drive::finished(failed_workflow(failure))),
             result => result,
         }
     }
@@ -182,6 +186,11 @@ impl WorkflowHost {
     pub(crate) fn heartbeat(&mut self) -> Result<Outcome, TaskFailure> {
         let finished = self.with_core(WorkflowRun::finish_task).ok_or_else(|| self.broken())?;
         finished.map_err(|error| run_failure(&self.environment, &error))
+    }
+
+    /// When the task in hand started by the server's clock, since the Unix epoch.
+    pub(crate) fn now(&mut self) -> Duration {
+        self.with_core(|core| core.now()).unwrap_or_default()
     }
 
     fn with_core<T>(&mut self, call: impl FnOnce(&mut WorkflowRun) -> T) -> Option<T> {
@@ -337,9 +346,11 @@ impl WorkflowHost {
             Some(Some(finished)) => {
                 let live = matches!(finished, Ok(Outcome::Completed(_)));
                 self.drop_closed(live);
-                finished
-                    .map(Drive::Finished)
-                    .map_err(|error| run_failure(&self.environment, &error))
+                let outcome = finished.map_err(|error| run_failure(&self.environment, &error))?;
+                Ok(Drive::Finished {
+                    outcome,
+                    cancels: requests.iter().filter_map(cancelled).collect(),
+                })
             }
             Some(None) => Ok(Drive::LocalActivities(requests)),
             None => Err(self.broken()),
@@ -409,6 +420,24 @@ impl WorkflowHost {
             self.environment.task_queue
         ));
         self.failed(&Error::from(error.kind("UnknownWorkflowType")))
+    }
+}
+
+impl Drive {
+    /// The end of a task that leaves no local activity to be told.
+    pub(crate) fn finished(outcome: Outcome) -> Self {
+        Self::Finished {
+            outcome,
+            cancels: Vec::new(),
+        }
+    }
+}
+
+/// The local activity that is to be cancelled, if that is what is asked for. A task that is finished starts none.
+fn cancelled(request: &LocalActivityRequest) -> Option<LocalActivitySeq> {
+    match request {
+        LocalActivityRequest::Cancel(seq) => Some(*seq),
+        LocalActivityRequest::Run(..) => None,
     }
 }
 

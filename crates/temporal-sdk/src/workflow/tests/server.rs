@@ -266,8 +266,11 @@ impl Server {
         loop {
             match host.drive()? {
                 Drive::NeedsHistory => panic!("all of history was given"),
-                Drive::Finished(Outcome::Completed(completion)) => return Ok(completion),
-                Drive::Finished(other) => panic!("not the answer to a task: {other:?}"),
+                Drive::Finished {
+                    outcome: Outcome::Completed(completion),
+                    ..
+                } => return Ok(completion),
+                Drive::Finished { outcome, .. } => panic!("not the answer to a task: {outcome:?}"),
                 Drive::LocalActivities(requests) => {
                     let mut resolved = false;
                     for request in requests {
@@ -334,7 +337,10 @@ impl Server {
         task.messages.clear();
         let mut host = WorkflowHost::start(&self.environment, task)?;
         match host.drive()? {
-            Drive::Finished(Outcome::Replayed) => Ok(()),
+            Drive::Finished {
+                outcome: Outcome::Replayed,
+                ..
+            } => Ok(()),
             other => panic!("not the end of a replay: {other:?}"),
         }
     }
@@ -362,7 +368,10 @@ impl Server {
 
 fn answer(host: &mut WorkflowHost) -> WorkflowQueryResult {
     match host.drive().map_err(|failure| failure.failure.message).unwrap() {
-        Drive::Finished(Outcome::Query(_, result)) => result,
+        Drive::Finished {
+            outcome: Outcome::Query(_, result),
+            ..
+        } => result,
         other => panic!("not the answer to a query: {other:?}"),
     }
 }
