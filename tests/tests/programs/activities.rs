@@ -14,7 +14,7 @@ use temporal_sdk::{activity, workflow};
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// How long a local activity is that outlasts a workflow task of a patient program.
-const LONG: Duration = Duration::from_millis(1200);
+const LONG: Duration = Duration::from_secs(6);
 
 pub(crate) fn cancellation(number: u8) -> CancellationType {
     match number % 4 {

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
 use temporal_integration_tests::history::{self, EventType, count};
-use temporal_integration_tests::run;
+use temporal_integration_tests::{look_until, run};
 use temporal_sdk::client::protos::api::enums::v1::WorkflowTaskFailedCause;
 use temporal_sdk::client::protos::api::history::v1::history_event::Attributes;
 use temporal_sdk::client::{
@@ -348,9 +348,11 @@ fn b8_typed_filters_of_lists() {
                 .await?;
         }
         let ours = visibility::task_queue().eq(env.task_queue());
-        while client.count_workflows(&ours).await?.count < 3 {
-            tokio::task::yield_now().await;
-        }
+        look_until(async || {
+            let counted = client.count_workflows(&ours).await?;
+            anyhow::Ok((counted.count >= 3).then_some(()))
+        })
+        .await?;
         let counts = [
             (KEYWORD.eq(value(2)), 1),
             (KEYWORD.ne(value(2)), 2),

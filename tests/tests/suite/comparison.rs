@@ -32,7 +32,7 @@ use temporal_sdk::client::{Client, WorkflowOptions};
 const TRIES: [(&str, usize); 3] = [("", 10), ("-again", 4), ("-once-more", 2)];
 
 /// How long a scenario may take.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is done to a server.
 type Act = for<'a> fn(&'a Stage<'a>) -> LocalBoxFuture<'a, anyhow::Result<()>>;

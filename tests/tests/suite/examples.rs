@@ -1,8 +1,9 @@
 //! The examples of the SDK: each run as a user runs it where its program is built, and each called on the suite's server.
 
+use crate::MINUTE;
 use std::path::{Path, PathBuf};
 use temporal_integration_tests::env::skip;
-use temporal_integration_tests::{run, server};
+use temporal_integration_tests::{run, run_within, server};
 use temporal_testing::WorkflowEnvironment;
 use tokio::process::Command;
 
@@ -83,7 +84,8 @@ fn assert_prints(name: &str, text: &str) {
 /// not there are skipped.
 #[test]
 fn s179_each_example_runs() {
-    run(async |env| {
+    // One after the other, some of which wait for timers.
+    run_within(MINUTE * 5, async |env| {
         let address = server::address().await?;
         for name in examples() {
             match run_program(&name, Some(&address)).await? {
@@ -101,7 +103,7 @@ fn s179_each_example_runs() {
 /// S179: a few of the programs as they are, with no server and no argument: those that skip time among them.
 #[test]
 fn s179_examples_run_without_a_server() {
-    run(async |env| {
+    run_within(MINUTE * 3, async |env| {
         for name in ["hello_world", "continue_as_new", "polling", "updatable_timer"] {
             match run_program(name, None).await? {
                 Some(text) => assert_prints(name, &text),

@@ -13,6 +13,7 @@ use temporal_sdk::client::protos::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, PauseActivityRequest, pause_activity_request,
 };
 use temporal_sdk::client::{ActivityTarget, Client, RetryPolicy, RpcError};
+use temporal_sdk::workflow::ActivityOptions;
 use temporal_sdk::{activities, activity, workflow};
 use tokio::sync::Notify;
 
@@ -103,7 +104,8 @@ impl Silent {
 
 #[workflow]
 pub(crate) async fn waits_in_vain(ctx: &workflow::Context) -> workflow::Result<String> {
-    let options = quick()
+    // An hour, for which the test would not wait.
+    let options = ActivityOptions::start_to_close_timeout(MINUTE * 60)
         .heartbeat_timeout(Duration::from_secs(1))
         .retry_policy(RetryPolicy::new().maximum_attempts(1));
     let failure = ctx

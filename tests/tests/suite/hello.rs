@@ -3,7 +3,7 @@
 use std::time::Duration;
 use temporal_integration_tests::history::{EventType, types};
 use temporal_integration_tests::{Env, run};
-use temporal_sdk::client::WorkflowOptions;
+use temporal_sdk::client::{Client, WorkflowOptions};
 use temporal_sdk::worker::{Worker, WorkerBuilder};
 use temporal_sdk::workflow::ActivityOptions;
 use temporal_sdk::{activity, workflow};
@@ -157,7 +157,9 @@ fn s43_a_workflow_under_another_name() {
 #[test]
 fn s2_clients_are_cheap_clones() {
     run(async |env| {
-        let client = env.client().clone();
+        let original = Client::connect(env.client().connection().address()).await?;
+        let client = original.clone();
+        drop(original);
         let options = env.options("clone");
         env.serve(worker(&env), async move {
             let task = tokio::spawn(async move { client.execute_workflow(SayHello::run, "clone", options).await });

@@ -1,9 +1,10 @@
 //! Histories longer than a page.
 
+use crate::MINUTE;
 use std::cell::Cell;
 use std::time::Duration;
-use temporal_integration_tests::history::{EventType, count};
-use temporal_integration_tests::run;
+use temporal_integration_tests::history::EventType;
+use temporal_integration_tests::run_within;
 use temporal_sdk::workflow;
 
 /// Writes 2,000 events a round, then waits.
@@ -42,7 +43,7 @@ impl Writes {
 /// P20, S54: 10,000 events, read by a client in pages and by a second worker that replays them all.
 #[test]
 fn p20_ten_thousand_events_in_pages() {
-    run(async |env| {
+    run_within(MINUTE * 5, async |env| {
         let id = env.unrecorded_id("long");
         let handle = env
             .serve(env.worker().workflow::<Writes>(), async {
@@ -50,11 +51,7 @@ fn p20_ten_thousand_events_in_pages() {
                     .client()
                     .start_workflow(Writes::run, 5_u32, env.unrecorded_options("long"))
                     .await?;
-                let mut fired = 0;
-                while fired < 5000 {
-                    env.wait_for_event(&id, |event| event.event_id > 2 * fired).await?;
-                    fired = i64::try_from(count(&env.events(&id).await?, EventType::TimerFired))?;
-                }
+                env.until(&id, EventType::TimerFired, 5000).await?;
                 Ok(handle)
             })
             .await?;

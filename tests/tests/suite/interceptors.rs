@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::history::{Event, EventType};
-use temporal_integration_tests::run;
+use temporal_integration_tests::{look_until, run};
 use temporal_sdk::client::data::PayloadConverterExt as _;
 use temporal_sdk::client::failure::ApplicationError;
 use temporal_sdk::client::interceptor::{ClientInterceptor, Intercepted, Next};
@@ -458,9 +458,11 @@ fn p45_p46_interceptors_pass_headers_on_with_every_call() {
             let continued = |event: &Event| event.event_type() == EventType::WorkflowExecutionContinuedAsNew;
             let _ = env.wait_for_event(calling.id(), continued).await;
             let calling = env.client().workflow_handle::<Calling>(calling.id());
-            while calling.describe().await?.run_id() == first {
-                tokio::task::yield_now().await;
-            }
+            look_until(async || {
+                let described = calling.describe().await?;
+                anyhow::Ok((described.run_id() != first).then_some(()))
+            })
+            .await?;
             assert_eq!(calling.query(Calling::greeting, ()).await?, "hello!");
             assert_eq!(calling.execute_update(Calling::end, "now").await?, "now");
             assert_eq!(calling.result().await?, Some(Duration::from_secs(17)));

@@ -2,7 +2,7 @@
 
 use crate::{MINUTE, doors, quick_local};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use temporal_integration_tests::env::captured;
 use temporal_integration_tests::history::{EventType, count, essential};
@@ -13,7 +13,7 @@ use temporal_sdk::client::failure::{ApplicationError, ApplicationErrorCategory};
 use temporal_sdk::worker::WorkerBuilder;
 use temporal_sdk::workflow::CancellationType;
 use temporal_sdk::{activities, activity, args, workflow};
-use tokio::sync::Notify;
+use tokio::sync::{Barrier, Notify};
 
 #[activity]
 fn double(ctx: &activity::Context, number: i64) -> activity::Result<i64> {
@@ -212,16 +212,23 @@ pub(crate) async fn many_at_once(ctx: &workflow::Context, number: i64) -> workfl
     Ok(sum)
 }
 
+static FIFTY: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(50));
+
+/// Stands for [`double`], and waits until fifty of it have begun.
+#[activity(name = "double")]
+async fn double_together(number: i64) -> activity::Result<i64> {
+    FIFTY.wait().await;
+    Ok(number * 2)
+}
+
 #[test]
 fn s72_s86_many_local_activities_at_once() {
     run(async |env| {
-        env.serve(env.worker().workflow::<many_at_once>().activity(double), async {
-            assert_eq!(
-                env.client()
-                    .execute_workflow(many_at_once, 50, env.options("many"))
-                    .await?,
-                50 * 49
-            );
+        let worker = env.worker().workflow::<many_at_once>().activity(double_together);
+        env.serve(worker, async {
+            let options = env.options("many").task_timeout(MINUTE);
+            let sum = env.client().execute_workflow(many_at_once, 50, options).await?;
+            assert_eq!(sum, 50 * 49);
             Ok(())
         })
         .await

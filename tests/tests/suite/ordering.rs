@@ -1,10 +1,10 @@
 //! The order in which a run sees what happened.
 
-use crate::quick;
+use crate::{MINUTE, quick};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use temporal_integration_tests::history::EventType;
-use temporal_integration_tests::run;
+use temporal_integration_tests::{run, run_within};
 use temporal_sdk::workflow::sync::{WaitGroup, Watch};
 use temporal_sdk::{activity, workflow};
 
@@ -68,14 +68,7 @@ fn s49_signals_of_the_first_task_come_before_run() {
             env.wait_for_event(&id, |event| event.event_type() == EventType::ActivityTaskCompleted)
                 .await?;
             handle.execute_update(Order::mark, "update").await?;
-            let mut completed = 0;
-            while completed < 3 {
-                completed = temporal_integration_tests::history::count(
-                    &env.events(&id).await?,
-                    EventType::ActivityTaskCompleted,
-                );
-                tokio::task::yield_now().await;
-            }
+            env.until(&id, EventType::ActivityTaskCompleted, 3).await?;
             handle.signal(Order::done, ()).await?;
             let log = handle.result().await?;
             assert_eq!(log[..3], ["a begins", "b begins", "run"], "{log:?}");
@@ -169,7 +162,7 @@ impl Switchboard {
 /// S84: who waits for a watched value goes on when that is changed, in the order of the changes.
 #[test]
 fn s84_a_watched_value_wakes_who_waits_for_it() {
-    run(async |env| {
+    run_within(MINUTE * 3, async |env| {
         env.serve(env.worker().workflow::<Switchboard>(), async {
             // Of the few the history is kept.
             let many = env.unrecorded_options("switchboard");

@@ -3,7 +3,7 @@
 use crate::{MINUTE, quick};
 use std::time::Duration;
 use temporal_integration_tests::history::{Attributes, Event, EventType};
-use temporal_integration_tests::run;
+use temporal_integration_tests::{look_until, run};
 use temporal_sdk::client::protos::api::operatorservice::v1::ListSearchAttributesRequest;
 use temporal_sdk::client::protos::api::taskqueue::v1::TaskQueue;
 use temporal_sdk::client::protos::api::workflowservice::v1::{GetSystemInfoRequest, PollActivityTaskQueueRequest};
@@ -65,7 +65,8 @@ fn p47_settings_from_the_environment_and_a_file() {
     });
 }
 
-/// P48: headers and an API key that change while the client lives, and options of one call.
+/// P48: headers and an API key that change while the client lives, and options of one call: servers take such calls. (What of
+/// it goes over the wire, the client's own test of P48 sees.)
 #[test]
 fn p48_keys_metadata_and_options_of_a_call() {
     run(async |env| {
@@ -105,7 +106,10 @@ fn p48_keys_metadata_and_options_of_a_call() {
 #[test]
 fn p50_a_lazy_client_connects_at_its_first_call() {
     run(async |env| {
-        let nobody = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        // The port is taken, and nothing listens on it.
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(([127, 0, 0, 1], 0).into())?;
+        let nobody = socket.local_addr()?;
         let options = ClientOptions::new(format!("http://{nobody}")).retry(RetryOptions::none());
         let client = Client::connect(options.lazy(true)).await?;
         let error = client.call(GetSystemInfoRequest::default()).await.unwrap_err();
@@ -237,7 +241,11 @@ fn s171_histories_of_a_list_into_the_replayer() {
             }
             let query = format!("SuiteKeyword = '{value}' AND ExecutionStatus = 'Completed'");
             // A real server's list comes a moment later.
-            while client.count_workflows(&query).await?.count < 3 {}
+            look_until(async || {
+                let counted = client.count_workflows(&query).await?;
+                anyhow::Ok((counted.count >= 3).then_some(()))
+            })
+            .await?;
             let replayer = Replayer::builder().workflow::<counts>().build()?;
             let report = replayer.replay_all(client.list_workflows(&query).histories()).await;
             assert!(report.is_ok(), "{report}");

@@ -55,7 +55,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         times_out!(
             |it| {
                 it.start_to_close_timeout = None;
-                it.schedule_to_close_timeout = seconds(2);
+                it.schedule_to_close_timeout = seconds(5);
             },
             1
         ),
@@ -75,9 +75,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         times_out!(
             |it| {
                 it.start_to_close_timeout = seconds(1);
-                it.schedule_to_close_timeout = seconds(3);
+                it.schedule_to_close_timeout = seconds(8);
                 let mut policy = retries(0).unwrap_or_default();
-                policy.initial_interval = seconds(10);
+                policy.initial_interval = seconds(20);
                 it.retry_policy = Some(policy);
             },
             1
@@ -87,7 +87,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "activity-heartbeats-and-stops",
         by_hand!(|hand| {
             hand.begin(vec![hand.schedule("a", |it| {
-                it.heartbeat_timeout = seconds(1);
+                it.heartbeat_timeout = seconds(5);
                 it.retry_policy = retries(2);
             })])
             .await?;
@@ -365,7 +365,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "activity-reset",
         by_hand!(|hand| {
             hand.begin(vec![hand.schedule("a", |it| {
-                it.start_to_close_timeout = seconds(3);
+                it.start_to_close_timeout = seconds(5);
                 it.retry_policy = retries(2);
             })])
             .await?;
@@ -511,7 +511,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     (
         "activity-outlives-its-workflow",
         by_hand!(|hand| {
-            hand.begin(vec![hand.schedule("a", |_| {}), timer("t", SECOND)]).await?;
+            hand.begin(vec![hand.schedule("a", |_| {}), timer("t", SECOND * 5)])
+                .await?;
             let activity = hand.activity().await?;
             hand.end().await?;
             let _ = hand.heartbeat(&activity, "over").await;

@@ -135,7 +135,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "run-times-out-and-is-retried",
         by_hand!(|hand| {
             hand.start_with(|request| {
-                request.workflow_run_timeout = seconds(2);
+                request.workflow_run_timeout = seconds(6);
                 let mut policy = retries(2).unwrap_or_default();
                 policy.initial_interval = seconds(1);
                 request.retry_policy = Some(policy);
@@ -149,7 +149,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "no-time-for-another-run",
         by_hand!(|hand| {
             hand.start_with(|request| {
-                request.workflow_execution_timeout = seconds(5);
+                request.workflow_execution_timeout = seconds(20);
                 let mut policy = retries(0).unwrap_or_default();
                 policy.initial_interval = seconds(60);
                 request.retry_policy = Some(policy);
@@ -226,7 +226,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         by_hand!(|hand| {
             hand.start_with(|request| {
                 every_second(request);
-                request.workflow_run_timeout = seconds(2);
+                request.workflow_run_timeout = seconds(6);
             })
             .await?;
             hand.task().await?;
@@ -247,7 +247,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     (
         "start-delayed-and-cancelled",
         by_hand!(|hand| {
-            hand.start_with(|request| request.workflow_start_delay = seconds(2))
+            hand.start_with(|request| request.workflow_start_delay = seconds(5))
                 .await?;
             hand.cancel().await?;
             let task = hand.task().await?;
@@ -314,7 +314,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "signalled-with-delayed-start",
         by_hand!(|hand| {
             let mut request = signal_with_start(&hand, "first");
-            request.workflow_start_delay = seconds(2);
+            request.workflow_start_delay = seconds(5);
             hand.noted(request.clone()).await?;
             request.signal_name = "second".to_owned();
             request.request_id = uuid::Uuid::new_v4().to_string();

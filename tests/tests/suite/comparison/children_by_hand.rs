@@ -124,7 +124,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "child-times-out",
         by_hand!(|hand| {
             let child = hand.child("child", ParentClosePolicy::Terminate, |it| {
-                it.workflow_run_timeout = seconds(4);
+                it.workflow_run_timeout = seconds(6);
             });
             parent_and_child(&hand, child).await?;
             hand.end().await?;

@@ -11,7 +11,7 @@ use temporal_integration_tests::history::Event;
 const SIZE_TOLERANCE: i64 = 15;
 
 /// How far two times that are to come may be apart, in seconds.
-const TIME_TOLERANCE: i64 = 3;
+const TIME_TOLERANCE: i64 = 5;
 
 /// The placeholders of one scenario: the first id that is met is `id 1`, wherever it stands.
 #[derive(Default)]

@@ -399,7 +399,7 @@ pub(crate) async fn one_after_the_other(ctx: &workflow::Context) -> workflow::Re
     let task = ctx.spawn({
         let ctx = ctx.clone();
         async move {
-            ctx.sleep(Duration::from_secs(3)).await?;
+            ctx.sleep(Duration::from_secs(6)).await?;
             workflow::Result::<u32>::Ok(ctx.side_effect(|| 1))
         }
     });

@@ -30,6 +30,14 @@ pub(super) use by_hand;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Begins a workflow whose tasks may take longer than what happens in one of them.
+async fn begin_patiently(hand: &Hand<'_>, commands: Commands) -> anyhow::Result<()> {
+    hand.start_with(|request| request.workflow_task_timeout = seconds(30))
+        .await?;
+    let task = hand.task().await?;
+    hand.complete(&task, commands).await
+}
+
 pub(super) const SCENARIOS: &[Scenario] = &[
     (
         "task-fails-and-succeeds",
@@ -64,7 +72,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     (
         "task-times-out",
         by_hand!(|hand| {
-            hand.start_with(|request| request.workflow_task_timeout = seconds(1))
+            hand.start_with(|request| request.workflow_task_timeout = seconds(5))
                 .await?;
             let late = hand.task().await?;
             hand.task().await?;
@@ -77,7 +85,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     (
         "task-times-out-and-hears",
         by_hand!(|hand| {
-            hand.start_with(|request| request.workflow_task_timeout = seconds(1))
+            hand.start_with(|request| request.workflow_task_timeout = seconds(5))
                 .await?;
             hand.task().await?;
             hand.signal("meanwhile").await?;
@@ -108,8 +116,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "buffered",
         by_hand!(|hand| {
             let elsewhere = hand.schedule("b", |it| it.task_queue = Some(hand.children()));
-            hand.begin(vec![hand.schedule("a", |_| {}), elsewhere, timer("t", SECOND * 2)])
-                .await?;
+            begin_patiently(
+                &hand,
+                vec![hand.schedule("a", |_| {}), elsewhere, timer("t", SECOND * 5)],
+            )
+            .await?;
             let first = hand.activity().await?;
             let second = hand.activity_of(hand.children()).await?;
             hand.signal("wake").await?;
@@ -117,7 +128,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.signal("first").await?;
             hand.complete_activity(&first).await?;
             hand.cancel().await?;
-            hand.let_pass(SECOND * 3).await?;
+            hand.let_pass(SECOND * 7).await?;
             hand.fail_activity(&second, failure("no")).await?;
             hand.signal("last").await?;
             hand.complete(&task, vec![marker("m")]).await?;
@@ -140,10 +151,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     (
         "buffered-timer-is-cancelled",
         by_hand!(|hand| {
-            hand.begin(vec![timer("t", SECOND)]).await?;
+            begin_patiently(&hand, vec![timer("t", SECOND * 5)]).await?;
             hand.signal("wake").await?;
             let task = hand.task().await?;
-            hand.let_pass(SECOND * 3).await?;
+            hand.let_pass(SECOND * 7).await?;
             hand.complete(&task, vec![cancel_timer("t")]).await?;
             hand.signal("end").await?;
             hand.end().await?;
@@ -238,7 +249,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     (
         "run-times-out-in-task",
         by_hand!(|hand| {
-            hand.start_with(|request| request.workflow_run_timeout = seconds(4))
+            hand.start_with(|request| request.workflow_run_timeout = seconds(6))
                 .await?;
             hand.task().await?;
             hand.until(EventType::WorkflowExecutionTimedOut, 1).await?;
@@ -255,7 +266,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     (
         "run-times-out-with-work-left",
         by_hand!(|hand| {
-            hand.start_with(|request| request.workflow_run_timeout = seconds(4))
+            hand.start_with(|request| request.workflow_run_timeout = seconds(6))
                 .await?;
             let task = hand.task().await?;
             hand.complete(&task, vec![hand.schedule("a", |_| {}), timer("t", HOUR)])

@@ -8,6 +8,7 @@ use prost::Message as _;
 use std::time::Duration;
 use temporal_client::connection::RpcError;
 use temporal_integration_tests::history::Attributes as Event;
+use temporal_integration_tests::look_until;
 use temporal_protos::api::command::v1 as c;
 use temporal_protos::api::command::v1::command::Attributes;
 use temporal_protos::api::enums::v1::{CommandType, UpdateWorkflowExecutionLifecycleStage as Stage};
@@ -15,6 +16,7 @@ use temporal_protos::api::protocol::v1::Message;
 use temporal_protos::api::protocol::v1::message::SequencingId;
 use temporal_protos::api::update::v1 as up;
 use temporal_protos::api::workflowservice::v1 as wf;
+use temporal_sdk::client::Code;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -48,6 +50,24 @@ impl Hand<'_> {
 
     async fn ask(&self, update: &str) -> Answer {
         self.ask_until(update, Stage::Completed).await
+    }
+
+    /// Waits until the server has the update that was asked for.
+    async fn admitted(&self, update: &str) -> anyhow::Result<()> {
+        let poll = wf::PollWorkflowExecutionUpdateRequest {
+            namespace: self.namespace(),
+            update_ref: Some(up::UpdateRef {
+                workflow_execution: Some(self.execution()),
+                update_id: update.to_owned(),
+            }),
+            ..wf::PollWorkflowExecutionUpdateRequest::default()
+        };
+        look_until(async || match self.client().call(poll.clone()).await {
+            Err(error) if error.code() == Code::NotFound => Ok(None),
+            found => Ok(Some(found?)),
+        })
+        .await
+        .map(drop)
     }
 
     /// Notes what the caller of an update was told. It is told while the worker goes on, so the scenario says when.
@@ -171,7 +191,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.begin(vec![marker("m")]).await?;
             let (answer, done) = tokio::join!(hand.ask_until("u", Stage::Accepted), async {
                 let task = hand.task().await?;
-                hand.say(&task, vec![accept(&task, "u")], vec![timer("t", SECOND)])
+                hand.say(&task, vec![accept(&task, "u")], vec![timer("t", SECOND * 5)])
                     .await
             });
             done?;
@@ -245,7 +265,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         by_hand!(|hand| {
             hand.start().await?;
             let (answer, done) = tokio::join!(hand.ask("u"), async {
-                hand.let_pass(SECOND).await?;
+                hand.admitted("u").await?;
                 let task = hand.task().await?;
                 hand.say(&task, vec![accept(&task, "u"), respond("u")], vec![complete_workflow()])
                     .await
@@ -260,7 +280,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.begin(vec![marker("m")]).await?;
             hand.signal("before").await?;
             let (answer, done) = tokio::join!(hand.ask("u"), async {
-                hand.let_pass(SECOND).await?;
+                hand.admitted("u").await?;
                 let task = hand.task().await?;
                 hand.say(&task, vec![accept(&task, "u"), respond("u")], vec![complete_workflow()])
                     .await
@@ -274,7 +294,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         by_hand!(|hand| {
             hand.begin(vec![marker("m")]).await?;
             let (answer, done) = tokio::join!(hand.ask("u"), async {
-                hand.let_pass(SECOND).await?;
+                hand.admitted("u").await?;
                 hand.signal("after").await?;
                 let task = hand.task().await?;
                 hand.say(&task, vec![accept(&task, "u"), respond("u")], vec![complete_workflow()])
@@ -291,7 +311,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.signal("wake").await?;
             let task = hand.task().await?;
             let (answer, done) = tokio::join!(hand.ask("u"), async {
-                hand.let_pass(SECOND).await?;
+                hand.admitted("u").await?;
                 hand.complete(&task, vec![marker("n")]).await?;
                 let task = hand.task().await?;
                 hand.say(&task, vec![accept(&task, "u"), respond("u")], vec![complete_workflow()])
@@ -308,7 +328,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.signal("wake").await?;
             let task = hand.task().await?;
             let (answer, done) = tokio::join!(hand.ask("u"), async {
-                hand.let_pass(SECOND).await?;
+                hand.admitted("u").await?;
                 let commands = vec![marker("n")];
                 let answer = hand.complete_with(&task, commands, |request| request.return_new_workflow_task = true);
                 let Some(task) = answer.await?.workflow_task else {
@@ -329,7 +349,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.signal("wake").await?;
             let task = hand.task().await?;
             let (answer, done) = tokio::join!(hand.ask("u"), async {
-                hand.let_pass(SECOND).await?;
+                hand.admitted("u").await?;
                 hand.complete(&task, vec![marker("n")]).await?;
                 let task = hand.task().await?;
                 hand.say(&task, vec![reject(&task, "u")], vec![]).await
@@ -374,10 +394,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.signal("wake").await?;
             let task = hand.task().await?;
             let (one, (two, done)) = tokio::join!(hand.ask("one"), async {
-                let passed = hand.let_pass(SECOND).await;
+                let admitted = hand.admitted("one").await;
                 tokio::join!(hand.ask("two"), async {
-                    passed?;
-                    hand.let_pass(SECOND).await?;
+                    admitted?;
+                    hand.admitted("two").await?;
                     hand.complete(&task, vec![]).await?;
                     let task = hand.task().await?;
                     let messages = vec![accept(&task, "one"), reject(&task, "two"), respond("one")];
@@ -428,7 +448,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     (
         "update-comes-again-after-a-timeout",
         by_hand!(|hand| {
-            hand.start_with(|request| request.workflow_task_timeout = seconds(1))
+            hand.start_with(|request| request.workflow_task_timeout = seconds(5))
                 .await?;
             let task = hand.task().await?;
             hand.complete(&task, vec![marker("m")]).await?;
@@ -490,7 +510,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.signal("wake").await?;
             let task = hand.task().await?;
             let (answer, done) = tokio::join!(hand.ask("u"), async {
-                hand.let_pass(SECOND).await?;
+                hand.admitted("u").await?;
                 let _ = hand.complete(&task, vec![complete_workflow()]).await;
                 anyhow::Ok(())
             });
