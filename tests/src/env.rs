@@ -107,6 +107,21 @@ pub fn skip(test: &str, reason: &str) {
     eprintln!("{test} is skipped: {reason}");
 }
 
+/// Says on the test's output that a program it needs is missing, with what to do. Where `TEMPORAL_TEST_STRICT` is 1, as in
+/// `cargo xtask ci`, that fails the test: nobody reads the output of tests that pass.
+///
+/// # Panics
+/// When it fails the test.
+#[track_caller]
+pub fn missing(test: &str, what: &str) {
+    let strict = std::env::var_os("TEMPORAL_TEST_STRICT").is_some_and(|strict| strict == "1");
+    assert!(
+        !strict,
+        "{test} cannot be skipped, since TEMPORAL_TEST_STRICT is 1: {what}"
+    );
+    skip(test, what);
+}
+
 /// The lines logged with the target `suite`, and the SDK's warnings, by whatever thread.
 static CAPTURED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 

@@ -5,9 +5,13 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Folders with Rust tests, beside `crates/*/src`, `crates/*/tests` and `crates/*/examples`.
-const SUITE: &str = "tests";
+/// Folders with Rust tests.
+const FOLDERS: [&str; 2] = ["tests", "crates"];
+/// The integration suite.
+const SUITE: &str = "tests/tests/suite/";
 const TABLE: &str = "docs/features.md";
+/// How the table excepts a row from having a test in the suite; the reason follows.
+const EXCEPTED: &str = "required; not in the suite: ";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -65,9 +69,34 @@ impl std::fmt::Display for Row {
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
+    /// It needs a test of the suite that is named after it.
     Required,
+    /// It needs a test, which is not in the suite for this reason.
+    Elsewhere(String),
     Later,
     Nothing,
+}
+
+/// A test that cites a row.
+struct Citation {
+    /// The file, and the function where a file has several tests.
+    test: String,
+    /// In its name, not only in its doc comment.
+    by_name: bool,
+}
+
+impl Citation {
+    /// Whether it is what the issue of a row asks for: an integration test named after it.
+    fn is_named_in_suite(&self) -> bool {
+        self.by_name && self.test.starts_with(SUITE)
+    }
+}
+
+impl std::fmt::Display for Citation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.test)?;
+        formatter.write_str(if self.by_name { "" } else { " (in its comment)" })
+    }
 }
 
 struct Feature {
@@ -93,43 +122,86 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         if options.uncovered && (!tests.is_empty() || feature.state == State::Nothing) {
             continue;
         }
-        let state = match feature.state {
-            State::Required => "",
-            State::Later => " (later)",
-            State::Nothing => " (nothing to test)",
+        let state = match &feature.state {
+            State::Required => String::new(),
+            State::Elsewhere(reason) => format!(" (not in the suite: {reason})"),
+            State::Later => " (later)".to_owned(),
+            State::Nothing => " (nothing to test)".to_owned(),
         };
         println!("{:<5} {}{state}", feature.row.to_string(), feature.title);
         for test in tests {
             println!("        {test}");
         }
     }
-
-    let unknown: Vec<String> = covered
-        .iter()
-        .filter(|(row, _)| !features.iter().any(|feature| feature.row == **row))
-        .map(|(row, tests)| format!("{row} ({})", tests.join(", ")))
-        .collect();
-    if !unknown.is_empty() {
-        bail!("tests cite rows that {TABLE} does not have: {}", unknown.join("; "));
-    }
-    let missing: Vec<String> = features
-        .iter()
-        .filter(|feature| feature.state == State::Required && !covered.contains_key(&feature.row))
-        .map(|feature| format!("{} {}", feature.row, feature.title))
-        .collect();
     let with_tests = features
         .iter()
         .filter(|feature| covered.contains_key(&feature.row))
         .count();
-    println!("{with_tests} of {} rows have a test", features.len());
-    if !missing.is_empty() {
-        bail!(
-            "{} required rows have no test: write one and put the row into its name or doc comment, or mark the row `later` in {TABLE}:\n  {}",
-            missing.len(),
-            missing.join("\n  ")
-        );
+    let in_suite = features
+        .iter()
+        .filter(|feature| covered.get(&feature.row).is_some_and(|tests| named_in_suite(tests)))
+        .count();
+    println!(
+        "{with_tests} of {} rows have a test, {in_suite} of them one of the suite that is named after them",
+        features.len()
+    );
+    let complaints = complaints(&features, &covered);
+    if !complaints.is_empty() {
+        bail!("{}", complaints.join("\n"));
     }
     Ok(())
+}
+
+fn named_in_suite(tests: &[Citation]) -> bool {
+    tests.iter().any(Citation::is_named_in_suite)
+}
+
+/// What is wrong with the table or with the tests.
+fn complaints(features: &[Feature], covered: &BTreeMap<Row, Vec<Citation>>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let unknown: Vec<String> = covered
+        .iter()
+        .filter(|(row, _)| !features.iter().any(|feature| feature.row == **row))
+        .map(|(row, tests)| {
+            let tests: Vec<String> = tests.iter().map(ToString::to_string).collect();
+            format!("{row} ({})", tests.join(", "))
+        })
+        .collect();
+    if !unknown.is_empty() {
+        complaints.push(format!(
+            "tests cite rows that {TABLE} does not have: {}",
+            unknown.join("; ")
+        ));
+    }
+    let mut complain = |what: &str, wrong: &dyn Fn(&State, &[Citation]) -> bool| {
+        let rows: Vec<String> = features
+            .iter()
+            .filter(|feature| {
+                let tests = covered.get(&feature.row).map(Vec::as_slice).unwrap_or_default();
+                wrong(&feature.state, tests)
+            })
+            .map(|feature| format!("\n  {} {}", feature.row, feature.title))
+            .collect();
+        if !rows.is_empty() {
+            complaints.push(format!("{} {what}:{}", rows.len(), rows.concat()));
+        }
+    };
+    complain(
+        &format!(
+            "required rows have no test in {SUITE} that is named after them: write one (`s12_what_it_shows`), or say in {TABLE} why \
+             it cannot be there (`{EXCEPTED}…`), or mark the row `later`"
+        ),
+        &|state, tests| *state == State::Required && !named_in_suite(tests),
+    );
+    complain(
+        &format!("rows that {TABLE} excepts from the suite have no test at all: write one and cite the row in it"),
+        &|state, tests| matches!(state, State::Elsewhere(_)) && tests.is_empty(),
+    );
+    complain(
+        &format!("rows that {TABLE} excepts from the suite have a test there: mark them `required`"),
+        &|state, tests| matches!(state, State::Elsewhere(_)) && named_in_suite(tests),
+    );
+    complaints
 }
 
 fn parse_table(text: &str) -> anyhow::Result<Vec<Feature>> {
@@ -146,7 +218,12 @@ fn parse_table(text: &str) -> anyhow::Result<Vec<Feature>> {
             "required" => State::Required,
             "later" => State::Later,
             "-" => State::Nothing,
-            other => bail!("{TABLE}: the state of {row} is {other:?} instead of `required`, `later` or `-`"),
+            other => match other.strip_prefix(EXCEPTED) {
+                Some(reason) => State::Elsewhere(reason.to_owned()),
+                None => bail!(
+                    "{TABLE}: the state of {row} is {other:?} instead of `required`, `{EXCEPTED}…`, `later` or `-`"
+                ),
+            },
         };
         features.push(Feature {
             row,
@@ -170,22 +247,25 @@ fn parse_row(word: &str) -> Option<Row> {
     })
 }
 
-/// The rows that tests cite, each with the tests.
-fn tests(root: &Path) -> anyhow::Result<BTreeMap<Row, Vec<String>>> {
+/// The rows that tests cite, each with the tests: those of the suite first.
+fn tests(root: &Path) -> anyhow::Result<BTreeMap<Row, Vec<Citation>>> {
     let mut files = Vec::new();
-    rust_files(&root.join(SUITE), &mut files)?;
-    rust_files(&root.join("crates"), &mut files)?;
-    files.sort();
-    let mut covered: BTreeMap<Row, Vec<String>> = BTreeMap::new();
+    for folder in FOLDERS {
+        rust_files(&root.join(folder), &mut files)?;
+    }
+    files.sort_by_key(|file| (!file.starts_with(root.join(SUITE)), file.clone()));
+    let mut covered: BTreeMap<Row, Vec<Citation>> = BTreeMap::new();
     for file in files {
         let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
-        for (test, rows) in tests_of(&text, is_case(&file)) {
-            for row in rows {
-                covered.entry(row).or_default().push(if test.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{name} {test}")
+        for test in tests_of(&text, is_case(&file)) {
+            for (row, by_name) in test.rows {
+                covered.entry(row).or_default().push(Citation {
+                    test: match &test.function {
+                        Some(function) => format!("{name} {function}"),
+                        None => name.clone(),
+                    },
+                    by_name,
                 });
             }
         }
@@ -221,11 +301,32 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A test, with the rows it cites and whether each is in its name.
+struct Test {
+    /// `None` where the file as a whole is the test.
+    function: Option<String>,
+    rows: BTreeMap<Row, bool>,
+}
+
+impl Test {
+    fn new(name: &str, in_comment: Vec<Row>) -> Self {
+        let mut rows: BTreeMap<Row, bool> = in_comment.into_iter().map(|row| (row, false)).collect();
+        rows.extend(name.split('_').map_while(parse_row).map(|row| (row, true)));
+        Self {
+            function: Some(name.to_owned()),
+            rows,
+        }
+    }
+}
+
 /// The tests of a file with the rows they cite: in the name (`s5_s6_two_things`) or in the doc comment (`/// S5, S6.`).
-fn tests_of(text: &str, is_case: bool) -> Vec<(String, Vec<Row>)> {
+fn tests_of(text: &str, is_case: bool) -> Vec<Test> {
     if is_case {
         let comments = text.lines().filter(|line| line.starts_with("//"));
-        return vec![(String::new(), comments.flat_map(rows_in).collect())];
+        return vec![Test {
+            function: None,
+            rows: comments.flat_map(rows_in).map(|row| (row, false)).collect(),
+        }];
     }
     let mut tests = Vec::new();
     let mut comment = Vec::new();
@@ -240,17 +341,20 @@ fn tests_of(text: &str, is_case: bool) -> Vec<(String, Vec<Row>)> {
             is_test |= path == "test" || path.ends_with("::test");
         } else {
             if is_test && let Some(name) = function_name(line) {
-                let mut rows = std::mem::take(&mut comment);
-                rows.extend(name.split('_').map_while(parse_row));
-                rows.sort_unstable();
-                rows.dedup();
-                tests.push((name.to_owned(), rows));
+                tests.push(Test::new(name, std::mem::take(&mut comment)));
+            } else if let Some(name) = example_name(line) {
+                tests.push(Test::new(name, std::mem::take(&mut comment)));
             }
             comment.clear();
             is_test = false;
         }
     }
     tests
+}
+
+/// The test that the suite's macro for examples makes: `example!(saga, s91_example_saga, ..)`.
+fn example_name(line: &str) -> Option<&str> {
+    line.strip_prefix("example!(")?.split(',').nth(1).map(str::trim)
 }
 
 fn function_name(line: &str) -> Option<&str> {
@@ -303,33 +407,97 @@ fn split_keeping_dashes(line: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, rows_in, tests_of};
+    use super::{Citation, Row, complaints, parse_table, rows_in, tests_of};
+    use std::collections::BTreeMap;
 
-    fn shown(rows: &[Row]) -> String {
-        rows.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    fn shown(rows: impl IntoIterator<Item = Row>) -> String {
+        let rows: Vec<String> = rows.into_iter().map(|row| row.to_string()).collect();
+        rows.join(" ")
     }
 
     #[test]
     fn rows_are_found_in_sentences() {
-        assert_eq!(shown(&rows_in("/// S4, S66: typed (P3).")), "S4 S66 P3");
-        assert_eq!(shown(&rows_in("/// O13, and B8 too")), "O13 B8");
-        assert_eq!(shown(&rows_in("/// S17–S20 and S22-S23")), "S17 S18 S19 S20 S22 S23");
-        assert_eq!(shown(&rows_in("/// an S3 bucket is one, s4 and SHA1 are not")), "S3");
+        assert_eq!(shown(rows_in("/// S4, S66: typed (P3).")), "S4 S66 P3");
+        assert_eq!(shown(rows_in("/// O13, and B8 too")), "O13 B8");
+        assert_eq!(shown(rows_in("/// S17–S20 and S22-S23")), "S17 S18 S19 S20 S22 S23");
+        assert_eq!(shown(rows_in("/// an S3 bucket is one, s4 and SHA1 are not")), "S3");
     }
 
     #[test]
     fn tests_cite_rows_in_names_and_comments() {
-        let text = "/// S1.\n#[test]\nfn s2_p3_works() {}\n/// S9: no test.\nfn s5_helper() {}\n#[tokio::test]\nasync fn s6_s7() {}\n";
+        let text = "/// S1.\n#[test]\nfn s2_p3_works() {}\n/// S9: no test.\nfn s5_helper() {}\n#[tokio::test]\nasync fn s6_s7() {}\n\
+                    example!(saga, s91_example_saga, \"saga.rs\", result => {\n";
         let found: Vec<String> = tests_of(text, false)
-            .iter()
-            .map(|(name, rows)| format!("{name}: {}", shown(rows)))
+            .into_iter()
+            .map(|test| {
+                let (named, told): (Vec<_>, Vec<_>) = test.rows.into_iter().partition(|(_, by_name)| *by_name);
+                let rows = |list: Vec<(Row, bool)>| shown(list.into_iter().map(|(row, _)| row));
+                format!("{}: {}; {}", test.function.unwrap_or_default(), rows(named), rows(told))
+            })
             .collect();
-        assert_eq!(found, ["s2_p3_works: S1 S2 P3", "s6_s7: S6 S7"]);
+        assert_eq!(
+            found,
+            ["s2_p3_works: S2 P3; S1", "s6_s7: S6 S7; ", "s91_example_saga: S91; "]
+        );
     }
 
     #[test]
     fn compile_tests_cite_rows_in_comments() {
         let found = tests_of("// S5: a wrong argument.\nfn main() {}\n", true);
-        assert_eq!(shown(&found[0].1), "S5");
+        assert_eq!(shown(found[0].rows.keys().copied()), "S5");
+    }
+
+    #[test]
+    fn a_required_row_needs_a_test_of_the_suite_named_after_it() {
+        let suite = "tests/tests/suite/a.rs s1";
+        let unit = "crates/a/src/b.rs s1";
+        let cases = [
+            ("required", vec![(suite, true), (unit, false)], ""),
+            (
+                "required",
+                vec![(suite, false)],
+                "1 required rows have no test in tests/tests/suite/",
+            ),
+            (
+                "required",
+                vec![(unit, true)],
+                "1 required rows have no test in tests/tests/suite/",
+            ),
+            (
+                "required; not in the suite: it is about the compiler",
+                vec![(unit, false)],
+                "",
+            ),
+            (
+                "required; not in the suite: why",
+                vec![],
+                "1 rows that docs/features.md excepts from the suite have no test at all",
+            ),
+            (
+                "required; not in the suite: why",
+                vec![(suite, true)],
+                "1 rows that docs/features.md excepts from the suite have a test there",
+            ),
+            ("later", vec![], ""),
+            ("-", vec![], ""),
+        ];
+        for (state, tests, expected) in cases {
+            let features = parse_table(&format!("| S1 | something | {state} |")).unwrap();
+            let citations: Vec<Citation> = tests
+                .into_iter()
+                .map(|(test, by_name)| Citation {
+                    test: test.to_owned(),
+                    by_name,
+                })
+                .collect();
+            let covered: BTreeMap<Row, Vec<Citation>> = match citations.is_empty() {
+                true => BTreeMap::new(),
+                false => [(features[0].row, citations)].into(),
+            };
+            let complaints = complaints(&features, &covered).join("\n");
+            assert!(complaints.starts_with(expected), "{state}: {complaints}");
+            assert_eq!(complaints.is_empty(), expected.is_empty(), "{state}: {complaints}");
+        }
+        assert!(parse_table("| S1 | something | perhaps |").is_err());
     }
 }

@@ -27,7 +27,7 @@ async fn create_greeting(info: GreetingInfo) -> activity::Result<String> {
 struct EmptyGreeting;
 
 #[derive(Default)]
-struct GreetingWorkflow {
+pub(crate) struct GreetingWorkflow {
     info: RefCell<GreetingInfo>,
     greeting: RefCell<String>,
     updated: Cell<bool>,
@@ -93,7 +93,7 @@ impl GreetingWorkflow {
     }
 }
 
-async fn steer(client: &Client) -> anyhow::Result<()> {
+async fn steer(client: &Client) -> anyhow::Result<String> {
     let id = format!("greeting-{}", std::process::id());
     let handle = client
         .start_workflow(GreetingWorkflow::run, "Temporal", WorkflowOptions::new(id, "greeting"))
@@ -120,17 +120,21 @@ async fn steer(client: &Client) -> anyhow::Result<()> {
     }
 
     handle.signal(GreetingWorkflow::complete_with_greeting, ()).await?;
-    println!("the workflow ends with {:?}", handle.result().await?);
-    Ok(())
+    Ok(handle.result().await?)
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let env = WorkflowEnvironment::from_env().await?;
+pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<String> {
     let client = env.client();
     let worker = Worker::builder(client, "greeting")
         .workflow::<GreetingWorkflow>()
         .activity(create_greeting)
         .build()?;
     worker.run_until(steer(client)).await?
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let greeting = example(&WorkflowEnvironment::from_env().await?).await?;
+    println!("the workflow ends with {greeting:?}");
+    Ok(())
 }

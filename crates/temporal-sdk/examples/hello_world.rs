@@ -15,7 +15,7 @@ fn say_hello(name: String) -> activity::Result<String> {
 }
 
 #[derive(Default)]
-struct SayHello;
+pub(crate) struct SayHello;
 
 #[workflow]
 impl SayHello {
@@ -26,9 +26,7 @@ impl SayHello {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let env = WorkflowEnvironment::from_env().await?;
+pub(crate) async fn example(env: &WorkflowEnvironment) -> anyhow::Result<String> {
     let client = env.client();
     let worker = Worker::builder(client, "hello-world")
         .workflow::<SayHello>()
@@ -41,6 +39,11 @@ async fn main() -> anyhow::Result<()> {
             client.execute_workflow(SayHello::run, "Temporal", options).await
         })
         .await??;
-    println!("{greeting}");
+    Ok(greeting)
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    println!("{}", example(&WorkflowEnvironment::from_env().await?).await?);
     Ok(())
 }

@@ -24,6 +24,11 @@ async fn a_program_that_ends_early_is_quoted() {
 #[tokio::test]
 async fn it_listens_until_it_is_shut_down() {
     if std::env::var_os("TEMPORAL_CLI").is_none() {
+        let strict = std::env::var_os("TEMPORAL_TEST_STRICT").is_some_and(|strict| strict == "1");
+        assert!(
+            !strict,
+            "cannot be skipped, since TEMPORAL_TEST_STRICT is 1: TEMPORAL_CLI names no temporal program"
+        );
         eprintln!("skipped: TEMPORAL_CLI names no temporal program");
         return;
     }

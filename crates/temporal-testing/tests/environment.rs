@@ -135,7 +135,7 @@ impl SayHello {
     }
 }
 
-/// S111, S112, S114, S117.
+/// S111, S112, S114, S117, O2, B1.
 #[tokio::test]
 async fn a_workflow_that_waits_a_day_is_done_at_once() {
     let env = WorkflowEnvironment::start_time_skipping().await.unwrap();
@@ -224,7 +224,7 @@ async fn skipping_can_be_turned_off_for_a_while() {
         .unwrap();
 }
 
-/// S118.
+/// S118, O1.
 #[tokio::test]
 async fn an_environment_in_real_time() {
     let env = WorkflowEnvironment::start_local().await.unwrap();

@@ -140,7 +140,7 @@ pub(crate) async fn rust_calls_python_nexus(
 fn with_python(body: impl AsyncFnOnce(Env, Python, String) -> anyhow::Result<()>) {
     let Some(python) = Python::find() else {
         let name = std::thread::current().name().unwrap_or_default().to_owned();
-        temporal_integration_tests::env::skip(&name, INSTALL);
+        temporal_integration_tests::env::missing(&name, INSTALL);
         return;
     };
     run(async |env| {

@@ -2,7 +2,7 @@
 
 use crate::MINUTE;
 use std::path::{Path, PathBuf};
-use temporal_integration_tests::env::skip;
+use temporal_integration_tests::env::missing;
 use temporal_integration_tests::{run, run_within, server};
 use temporal_testing::WorkflowEnvironment;
 use tokio::process::Command;
@@ -80,8 +80,11 @@ fn assert_prints(name: &str, text: &str) {
     assert!(text.contains(expected), "{name} printed {text}");
 }
 
-/// S179: every example against the server of the suite. `cargo test` and `cargo build --examples` build them; those that are
-/// not there are skipped.
+/// What to do when the programs are not built.
+const BUILD: &str = "is not built: cargo build -p temporal-sdk --examples";
+
+/// S179: every example against the server of the suite. `cargo xtask ci` builds them; elsewhere those that are not there are
+/// skipped, see [`missing`].
 #[test]
 fn s179_each_example_runs() {
     // One after the other, some of which wait for timers.
@@ -90,10 +93,7 @@ fn s179_each_example_runs() {
         for name in examples() {
             match run_program(&name, Some(&address)).await? {
                 Some(text) => assert_prints(&name, &text),
-                None => skip(
-                    env.test(),
-                    &format!("{name} is not built: cargo build -p temporal-sdk --examples"),
-                ),
+                None => missing(env.test(), &format!("{name} {BUILD}")),
             }
         }
         Ok(())
@@ -107,7 +107,7 @@ fn s179_examples_run_without_a_server() {
         for name in ["hello_world", "continue_as_new", "polling", "updatable_timer"] {
             match run_program(name, None).await? {
                 Some(text) => assert_prints(name, &text),
-                None => skip(env.test(), &format!("{name} is not built")),
+                None => missing(env.test(), &format!("{name} {BUILD}")),
             }
         }
         Ok(())
@@ -152,6 +152,12 @@ example!(continue_as_new, s98_example_continue_as_new, "../../../crates/temporal
 });
 example!(dynamic, s45_example_dynamic, "../../../crates/temporal-sdk/examples/dynamic.rs", result => {
     assert_eq!(result, "Thumbnail: sharpen cat.png at 64 px");
+});
+example!(greeting, s49_s53_s56_example_greeting, "../../../crates/temporal-sdk/examples/greeting.rs", greeting => {
+    assert_eq!(greeting, "Hi there!");
+});
+example!(hello_world, s42_example_hello_world, "../../../crates/temporal-sdk/examples/hello_world.rs", greeting => {
+    assert_eq!(greeting, "Hello, Temporal!");
 });
 example!(interceptors, p45_example_interceptors, "../../../crates/temporal-sdk/examples/interceptors.rs", result => {
     assert_eq!(result, "stored at acme/invoice-17");

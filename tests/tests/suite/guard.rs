@@ -78,9 +78,9 @@ async fn all_refused(env: &Env, cases: &[(&str, &str, &str)]) -> anyhow::Result<
     .await
 }
 
-/// S89, S119: without any option.
+/// Without any option.
 #[test]
-fn s89_network_files_and_processes_are_refused() {
+fn s89_s119_o5_o6_network_files_and_processes_are_refused() {
     run(async |env| {
         let cases = [
             ("read a file", "open(\"/etc/hostname\")", "do it in an activity"),
@@ -96,7 +96,7 @@ fn s89_network_files_and_processes_are_refused() {
 
 /// S122: of all classes, on behalf of the workflow, by any crate.
 #[test]
-fn s120_s122_clock_randomness_threads_and_environment_are_refused() {
+fn s120_s122_b4_clock_randomness_threads_and_environment_are_refused() {
     run(async |env| {
         let cases = [
             ("ask the clock", "clock_gettime", "take the time from ctx.now()"),

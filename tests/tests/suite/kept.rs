@@ -140,6 +140,14 @@ pub(crate) fn others() -> Vec<(&'static str, ReplayerBuilder)> {
                 .workflow_interceptor(examples::interceptors::TenantOfWorkflow),
         ),
         (
+            "examples.s42_",
+            Replayer::builder().workflow::<examples::hello_world::SayHello>(),
+        ),
+        (
+            "examples.s49_",
+            Replayer::builder().workflow::<examples::greeting::GreetingWorkflow>(),
+        ),
+        (
             "examples.s45_",
             Replayer::builder().workflow::<examples::dynamic::Recipe>(),
         ),
@@ -427,6 +435,7 @@ const KEEP_NOTHING: &[(&str, &[&str])] = &[
             "rows_clients::p47_settings_from_the_environment_and_a_file",
             "rows_clients::p48_keys_metadata_and_options_of_a_call",
             "rows_clients::p52_health_and_the_raw_services",
+            "rows_definitions::s62_the_id_and_the_task_queue_of_the_options",
             "trouble::a_server_that_does_not_answer",
             "trouble::no_server_at_start",
             "trouble::worker_of_the_child_process",
@@ -438,9 +447,9 @@ const KEEP_NOTHING: &[(&str, &[&str])] = &[
         &[
             "author::p68_a_result_that_is_too_large",
             "author::s54_a_borrow_across_an_await_is_explained",
-            "guard::s120_s122_clock_randomness_threads_and_environment_are_refused",
+            "guard::s120_s122_b4_clock_randomness_threads_and_environment_are_refused",
             "guard::s122_queries_and_validators_are_watched",
-            "guard::s89_network_files_and_processes_are_refused",
+            "guard::s89_s119_o5_o6_network_files_and_processes_are_refused",
             "misuse::a_borrow_held_across_an_await_is_explained",
             "misuse::a_context_that_outlives_its_run_says_so",
             "misuse::continue_as_new_from_handlers_is_refused",

@@ -47,6 +47,7 @@ mod replay;
 mod resets;
 mod rows_activities;
 mod rows_clients;
+mod rows_definitions;
 mod rows_workflows;
 mod timers_conditions;
 mod told;

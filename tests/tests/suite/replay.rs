@@ -80,8 +80,8 @@ pub(crate) fn suite() -> ReplayerBuilder {
     use crate::{
         activities, author, beyond, cancellation, cancellation_table, child_options, children, client, continue_as_new,
         cross_language, data, dynamic, failing, heartbeats, hello, local_activities, logging, messages, nexus_caller,
-        nexus_workflows, ordering, rare_events, reach, resets, rows_activities, rows_clients, rows_workflows,
-        timers_conditions, told, trouble, worker_lifecycle,
+        nexus_workflows, ordering, rare_events, reach, resets, rows_activities, rows_clients, rows_definitions,
+        rows_workflows, timers_conditions, told, trouble, worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -247,6 +247,11 @@ pub(crate) fn suite() -> ReplayerBuilder {
         .workflow::<rows_workflows::VersionedAfter>()
         .workflow::<rows_workflows::notes_replaying>()
         .workflow::<trouble::mended::flow>()
+        .workflow::<rows_definitions::Nicknamed>()
+        .workflow::<rows_definitions::calls_in_one_or_two>()
+        .workflow::<rows_definitions::counts_words>()
+        .workflow::<rows_definitions::scopes>()
+        .workflow::<rows_definitions::notes_its_thread>()
 }
 
 /// S170: every history that any version of the suite recorded replays with the code of today. `RECORD_HISTORIES=1` with the

@@ -25,18 +25,34 @@ pub(crate) struct Server {
 /// Runs a program in the background until standard input closes.
 const WATCHDOG: &str = r#""$@" </dev/null & child=$!; exec >/dev/null 2>&1; cat; kill $child; wait $child"#;
 
-fn program(variable: &str, fallback: &str) -> Option<PathBuf> {
-    let path = std::env::var_os(variable).map_or_else(|| PathBuf::from(fallback), PathBuf::from);
-    path.exists().then_some(path)
+/// The program that the variable names, else the one of that name in `target/venv`. Where there is none, the test is skipped, or
+/// fails where `TEMPORAL_TEST_STRICT` is 1, as in `cargo xtask ci`.
+fn program(variable: &str, name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map_or_else(
+        || {
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../target/venv/bin")
+                .join(name)
+        },
+        PathBuf::from,
+    );
+    if path.exists() {
+        return Some(path);
+    }
+    let why = format!(
+        "there is no {}: `cargo xtask ci --only venv` makes one, or set {variable}",
+        path.display()
+    );
+    let strict = std::env::var_os("TEMPORAL_TEST_STRICT").is_some_and(|strict| strict == "1");
+    assert!(!strict, "cannot be skipped, since TEMPORAL_TEST_STRICT is 1: {why}");
+    eprintln!("skipped: {why}");
+    None
 }
 
 impl Server {
     /// A dev server; `None`, with a message, where there is no `temporal` program.
     pub(crate) async fn start(arguments: &[&str]) -> Option<Self> {
-        let Some(temporal) = program("TEMPORAL_CLI", "/work/venv/bin/temporal") else {
-            eprintln!("skipped: set TEMPORAL_CLI to a `temporal` program");
-            return None;
-        };
+        let temporal = program("TEMPORAL_CLI", "temporal")?;
         // A port that was free may be taken a moment later, as may one of those the server chooses itself.
         for _ in 0..5 {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -73,10 +89,7 @@ impl Server {
 
     /// A dev server with the Python worker; `None`, with a message, where one of the programs is missing.
     pub(crate) async fn start_with_worker(arguments: &[&str]) -> Option<Self> {
-        let Some(python) = program("TEMPORAL_PYTHON", "/work/venv/bin/python") else {
-            eprintln!("skipped: set TEMPORAL_PYTHON to a Python with temporalio");
-            return None;
-        };
+        let python = program("TEMPORAL_PYTHON", "python")?;
         let mut server = Self::start(arguments).await?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/worker.py");
         let mut worker = Command::new(python)

@@ -1,5 +1,6 @@
 //! An environment for tests of workflows.
 
+use std::borrow::Borrow;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
@@ -149,14 +150,15 @@ impl WorkflowEnvironment {
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let options = DevServerOptions::new().binary("/usr/local/bin/temporal");
-    /// let env = WorkflowEnvironment::start_dev_server(&options).await?;
+    /// let env = WorkflowEnvironment::start_dev_server(options).await?;
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     /// When the `temporal` program is missing or does not start.
-    pub async fn start_dev_server(options: &DevServerOptions) -> Result<Self, StartError> {
+    pub async fn start_dev_server(options: impl Borrow<DevServerOptions>) -> Result<Self, StartError> {
+        let options = options.borrow();
         let server = DevServer::start(options).await?;
         let options = ClientOptions::new(server.address()).namespace(options.namespace_name());
         Ok(WorkflowEnvironment {
