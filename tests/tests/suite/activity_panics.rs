@@ -84,7 +84,11 @@ impl FailureConverter for PanicsAtFailures {
 
 /// The type and the message of the activity's failure.
 #[workflow]
-async fn hears_of_it(ctx: &workflow::Context, name: String, local: bool) -> workflow::Result<(String, String)> {
+pub(crate) async fn hears_of_it(
+    ctx: &workflow::Context,
+    name: String,
+    local: bool,
+) -> workflow::Result<(String, String)> {
     let named = activity::named::<String>(name);
     let once = RetryPolicy::new().maximum_attempts(1);
     let failure = if local {
@@ -100,7 +104,7 @@ async fn hears_of_it(ctx: &workflow::Context, name: String, local: bool) -> work
 
 /// Runs the activity, and checks its failure: the worker goes on.
 async fn check(env: &Env, name: &str, local: bool, kind: &str, part: &str) -> anyhow::Result<()> {
-    let options = env.unrecorded_options(&format!("{name}-{local}"));
+    let options = env.options(&format!("{name}{local}"));
     let told = env.client().execute_workflow(hears_of_it, (name, local), options);
     let (told, message) = told.await?;
     assert_eq!(told, kind, "{name}: {message}");

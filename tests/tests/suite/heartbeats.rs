@@ -278,7 +278,7 @@ impl StopsLate {
 }
 
 #[workflow]
-async fn stops_it(ctx: &workflow::Context) -> workflow::Result<bool> {
+pub(crate) async fn stops_it(ctx: &workflow::Context) -> workflow::Result<bool> {
     let options = quick()
         .heartbeat_timeout(MINUTE)
         .cancellation_type(workflow::CancellationType::WaitCancellationCompleted);
@@ -297,7 +297,7 @@ fn s92_p61_an_activity_that_is_cancelled_while_it_is_paused() {
             .activities(Arc::clone(&late))
             .max_heartbeat_throttle_interval(Duration::from_millis(50));
         env.serve(worker, async {
-            let options = env.unrecorded_options("late");
+            let options = env.options("late");
             let handle = env.client().start_workflow(stops_it, (), options).await?;
             late.begun.notified().await;
             let request = PauseActivityRequest {

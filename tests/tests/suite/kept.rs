@@ -478,7 +478,7 @@ const KEEP_NOTHING: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "its histories are as large as a namespace allows, or larger",
+        "it is about payloads and histories that are too large, or nearly so",
         &[
             "history_paging::p20_ten_thousand_events_in_pages",
             "limits::a_message_that_is_too_large_ends_the_run",
@@ -486,6 +486,7 @@ const KEEP_NOTHING: &[(&str, &[&str])] = &[
             "limits::an_update_whose_request_just_fits",
             "limits::p68_the_answer_of_a_query_is_too_large",
             "limits::p68_the_answer_to_a_workflow_task_is_too_large",
+            "limits::p68_the_end_of_a_local_activity_is_too_large",
             "limits::p68_the_result_of_an_activity_is_too_large",
             "limits::p68_the_result_of_an_update_is_too_large",
             "limits::what_is_too_large_from_elsewhere_fails_the_activity",

@@ -343,7 +343,7 @@ impl Left {
 }
 
 #[workflow]
-async fn leaves(ctx: &workflow::Context, way: String) -> workflow::Result<()> {
+pub(crate) async fn leaves(ctx: &workflow::Context, way: String) -> workflow::Result<()> {
     let kind = match way.as_str() {
         "abandoned" => CancellationType::Abandon,
         _ => CancellationType::TryCancel,
@@ -373,7 +373,7 @@ fn told_to_stop(way: &'static str) {
         let left = Arc::new(Left::default());
         let worker = env.worker().workflow::<leaves>().activities(Arc::clone(&left));
         env.serve(worker, async {
-            let options = env.unrecorded_options(way).task_timeout(Duration::from_secs(1));
+            let options = env.options(way).task_timeout(Duration::from_secs(1));
             let handle = env.client().start_workflow(leaves, way, options).await?;
             if way == "cancelled" {
                 left.begun.notified().await;
@@ -415,7 +415,7 @@ fn s72_s91_a_local_activity_that_is_abandoned_is_told_of_the_worker_alone() {
         let left = Arc::new(Left::default());
         let worker = env.worker().workflow::<leaves>().activities(Arc::clone(&left));
         env.serve(worker, async {
-            let options = env.unrecorded_options("abandoned");
+            let options = env.options("abandoned");
             Ok(env.client().execute_workflow(leaves, "abandoned", options).await?)
         })
         .await?;
@@ -425,7 +425,7 @@ fn s72_s91_a_local_activity_that_is_abandoned_is_told_of_the_worker_alone() {
 }
 
 #[workflow]
-async fn abandons(ctx: &workflow::Context, pause_millis: u64) -> workflow::Result<()> {
+pub(crate) async fn abandons(ctx: &workflow::Context, pause_millis: u64) -> workflow::Result<()> {
     let policy = RetryPolicy::new()
         .initial_interval(Duration::from_millis(pause_millis))
         .backoff_coefficient(1.0);
@@ -449,7 +449,7 @@ fn s161_a_worker_ends_though_a_local_activity_is_tried_again_and_again() {
             let left = Arc::new(Left::default());
             let worker = env.worker().workflow::<abandons>().activities(Arc::clone(&left));
             let worker = worker.graceful_shutdown_timeout(graceful).build()?.start();
-            let options = env.unrecorded_options(&format!("{pause_millis}-{}", graceful.as_secs()));
+            let options = env.options(&format!("{pause_millis}x{}", graceful.as_secs()));
             env.client().execute_workflow(abandons, pause_millis, options).await?;
             if pause_millis == 10 {
                 let attempts = left.attempts.load(Ordering::SeqCst);

@@ -78,10 +78,10 @@ fn s168_s169_a_history_replays_with_its_own_code_only() {
 /// Every workflow of the suite whose histories are kept, but for those of [`others`](crate::kept::others).
 pub(crate) fn suite() -> ReplayerBuilder {
     use crate::{
-        activities, author, beyond, cancellation, cancellation_table, child_options, children, client, continue_as_new,
-        cross_language, data, dynamic, failing, heartbeats, hello, local_activities, logging, messages, nexus_caller,
-        nexus_workflows, ordering, rare_events, reach, resets, rows_activities, rows_clients, rows_definitions,
-        rows_workflows, timers_conditions, told, trouble, worker_lifecycle,
+        activities, activity_panics, author, beyond, cancellation, cancellation_table, child_options, children, client,
+        continue_as_new, cross_language, data, dynamic, failing, heartbeats, hello, local_activities, logging,
+        messages, nexus_caller, nexus_workflows, ordering, rare_events, reach, resets, rows_activities, rows_clients,
+        rows_definitions, rows_workflows, timers_conditions, told, trouble, worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -229,6 +229,10 @@ pub(crate) fn suite() -> ReplayerBuilder {
         .workflow::<cross_language::rust_calls_python_nexus>()
         .workflow_named::<failing::is_mended>("panics")
         .workflow_named::<failing::is_mended>("returns_task_failure")
+        .workflow::<activity_panics::hears_of_it>()
+        .workflow::<heartbeats::stops_it>()
+        .workflow::<local_activities::leaves>()
+        .workflow::<local_activities::abandons>()
         .workflow::<heartbeats::hears_a_lot>()
         .workflow::<heartbeats::hears_of_leaving>()
         .workflow::<heartbeats::stops_helper>()
