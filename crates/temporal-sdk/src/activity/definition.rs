@@ -133,6 +133,10 @@ pub trait Activities: Send + Sync + Sized + 'static {
 }
 
 /// What `.activities(..)` takes: a value that has [`Activities`], or an `Arc` of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no activities in it",
+    note = "a function with `#[activity]` goes to `.activity(..)`; `.activities(..)` takes a value with `#[activities]` on its impl block, or an `Arc` of one"
+)]
 pub trait ActivitySet {
     /// The activities.
     fn into_definitions(self) -> Vec<Definition>;

@@ -68,7 +68,7 @@ fn keep(run: &Run, subject: &Subject, signal: SignalReceived) {
     tracing::warn!(
         signal = signal.name,
         known = names(subject.entry.signals.named.keys(), run.handlers.added_signals.names()),
-        "the workflow has no handler of this signal: it is kept until one is added with ctx.on_signal"
+        "the workflow has no handler of this signal: it is kept until one is added with ctx.on_signal; if it is one of a trait of shared handlers, name the trait in `#[workflow(handlers(..))]`"
     );
     run.handlers.kept_signals.borrow_mut().push_back(signal);
 }

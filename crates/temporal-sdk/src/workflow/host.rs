@@ -531,7 +531,11 @@ fn child_started(run: &Run, seq: ChildSeq, start: ChildStart) {
 
 /// A poll of the workflow's code panicked, maybe after it had called what it may not.
 fn panicked(run: &Run, panic: &Panic, broken: Option<&str>) {
-    let mut text = format!("workflow code panicked: {panic}{}", borrow::hint(run, &panic.message));
+    let mut text = format!(
+        "workflow code panicked: {panic}{}{}",
+        borrow::hint(run, &panic.message),
+        runtime_hint(&panic.message)
+    );
     run.handlers.calling.take();
     let fails_workflow = run.entry.failures.panic_fails_workflow || run.environment.failures.panic_fails_workflow;
     let fails_workflow = fails_workflow && broken.is_none();
@@ -543,6 +547,16 @@ fn panicked(run: &Run, panic: &Panic, broken: Option<&str>) {
         unwound(run, error);
     } else {
         run.end_with(Err(error.into_task_failure()));
+    }
+}
+
+/// What to do when code asked for tokio's runtime, in tokio's words.
+fn runtime_hint(message: &str) -> &'static str {
+    if message.contains("there is no reactor running") || message.contains("must be called from the context of a Tokio")
+    {
+        "; workflow code runs on no runtime of tokio: run tasks with ctx.spawn(..), wait with ctx.sleep(..), and do I/O in an activity"
+    } else {
+        ""
     }
 }
 

@@ -123,6 +123,8 @@ pub use nexus::{
 pub use random::Random;
 pub use registry::RegisterWorkflowError;
 pub use scope::ScopeHandle;
+#[doc(hidden)]
+pub use select::nothing_selected;
 pub use spawn::JoinHandle;
 pub use timer::{Sleep, Timeout, TimerOptions};
 

@@ -15,7 +15,7 @@ use temporal_protos::api::common::v1::Payload;
 pub(crate) fn instantiate(run: &Run, entry: &Arc<WorkflowEntry>, arguments: Vec<Payload>) -> Result<(), Error> {
     let context = Context::root(run);
     let instance = (entry.construct)(&context, incoming(run, arguments.clone()));
-    let instance = instance.map_err(|error| unreadable(run, error))?;
+    let instance = instance.map_err(|error| unreadable(run, error, "its `#[init]` and its run method"))?;
     run.handlers.set_subject(entry, Rc::clone(&instance));
     let main = if run.environment.interceptors.is_empty() {
         main(run, entry, instance, context, arguments)?
@@ -44,13 +44,14 @@ fn main(
     context: Context,
     payloads: Vec<Payload>,
 ) -> Result<LocalBoxFuture<Result<Payload, Error>>, Error> {
-    let input = (entry.decode)(incoming(run, payloads)).map_err(|error| unreadable(run, error))?;
+    let input = (entry.decode)(incoming(run, payloads)).map_err(|error| unreadable(run, error, "its run method"))?;
     Ok((entry.run)(instance, context, input))
 }
 
-fn unreadable(run: &Run, error: ConversionError) -> Error {
+/// `readers`: what takes the input.
+fn unreadable(run: &Run, error: ConversionError, readers: &str) -> Error {
     let text = format!(
-        "the input of {} cannot be read: {error}; give its run method the parameters that its starters send",
+        "the input of {} cannot be read: {error}; give {readers} the parameters that its starters send",
         run.described()
     );
     Error::unconvertible(text, error)

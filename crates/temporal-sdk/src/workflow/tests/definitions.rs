@@ -47,6 +47,11 @@ fn init_makes_the_instance_of_the_input_and_trailing_options_may_be_missing() {
     assert_eq!(server.task().summary(), ["complete \"abab ab Some(2) run\""]);
     let mut server = Server::start::<Init>(vec![payload(&"ab".to_owned())]);
     assert_eq!(server.task().summary(), ["complete \"ab ab None run\""]);
+    let message = Server::start::<Init>(vec![payload(&7)]).failing_task();
+    assert!(
+        message.contains("give its `#[init]` and its run method the parameters"),
+        "{message}"
+    );
 }
 
 /// Takes everything.

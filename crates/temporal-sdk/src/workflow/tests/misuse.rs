@@ -428,3 +428,48 @@ async fn lending(ctx: &Context) -> workflow::Result<()> {
     ctx.sleep(MINUTE).await?;
     Ok(())
 }
+
+/// What a library does that expects a runtime of tokio.
+fn library_call() {
+    tokio::spawn(async {});
+}
+
+#[workflow]
+async fn needs_a_runtime() -> workflow::Result<()> {
+    library_call();
+    Ok(())
+}
+
+#[test]
+fn what_needs_tokio_is_told_what_to_use() {
+    let message = Server::start::<needs_a_runtime>(vec![]).failing_task();
+    assert!(
+        message.starts_with("workflow code panicked: there is no reactor running"),
+        "{message}"
+    );
+    assert!(
+        message.contains("ctx.spawn(..)") && message.contains("activity"),
+        "{message}"
+    );
+}
+
+#[workflow]
+async fn selects(ctx: &Context, open: bool) -> workflow::Result<String> {
+    Ok(workflow::select! {
+        _ = ctx.sleep(MINUTE), if open => "slept",
+        _ = std::future::ready(()), if open => "ready",
+    }
+    .to_owned())
+}
+
+#[test]
+fn a_select_without_branches_does_not_wait_for_ever() {
+    let mut server = Server::start::<selects>(vec![payload(&true)]);
+    let summary = server.task().summary();
+    assert!(summary.contains(&"complete \"ready\"".to_owned()), "{summary:?}");
+    let message = Server::start::<selects>(vec![payload(&false)]).failing_task();
+    assert!(
+        message.starts_with("each branch of a workflow::select! is left out"),
+        "{message}"
+    );
+}
