@@ -4,7 +4,7 @@ mod block;
 mod declarations;
 mod expand;
 mod function;
-mod method;
+pub(crate) mod method;
 mod nexus;
 mod options;
 mod restricted;

@@ -101,7 +101,7 @@ fn last_segment(self_ty: &Type) -> Option<Ident> {
 
 fn generate(mut block: ItemImpl, type_name: &Ident, methods: &[Method]) -> TokenStream {
     let sdk = signature::sdk();
-    let hidden = format_ident!("__{}Activities", type_name);
+    let hidden = format_ident!("__PrivateActivitiesOf{}", type_name);
     let self_ty = &block.self_ty;
     let (impl_generics, _, where_clause) = block.generics.split_for_impl();
     let arguments = generic_arguments(&block);

@@ -1,6 +1,7 @@
 //! What the macros read out of an activity's attribute and signature.
 
 use crate::names::refuse_reserved;
+use crate::workflow::method::{is_context_of, refuse_unsendable};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -96,6 +97,12 @@ impl Parameters {
         });
         for (position, typed) in typed.enumerate() {
             match &*typed.ty {
+                Type::Reference(reference) if is_context_of(&reference.elem, "workflow") => {
+                    return Err(syn::Error::new_spanned(
+                        reference,
+                        "this is the context of workflows: take `ctx: &activity::Context`",
+                    ));
+                }
                 Type::Reference(reference) if position == 0 && can_be_context(&reference.elem) => {
                     if let Some(mutability) = &reference.mutability {
                         return Err(syn::Error::new(
@@ -110,6 +117,12 @@ impl Parameters {
                     return Err(syn::Error::new_spanned(
                         &typed.ty,
                         "an activity's input needs a type that can be read from a payload: name the type",
+                    ));
+                }
+                Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Context") => {
+                    return Err(syn::Error::new_spanned(
+                        path,
+                        "take the context by reference, first: `ctx: &activity::Context`",
                     ));
                 }
                 owned => parameters.inputs.push(owned.clone()),
@@ -209,6 +222,7 @@ pub(super) fn check(signature: &Signature) -> syn::Result<()> {
             "an activity cannot be `unsafe`: its callers are on the other side of the network",
         );
     }
+    refuse_unsendable(&return_type(signature), "activity::Error")?;
     if let Some(abi) = &signature.abi {
         return refuse(abi, "an activity cannot be `extern`");
     }

@@ -3,6 +3,8 @@
 use super::method::{Method, Role, docs, has_role, take_role};
 use super::options::{HandlerOptions, plain};
 use crate::names::refuse_reserved;
+use proc_macro2::{Spacing, TokenStream, TokenTree};
+use quote::ToTokens as _;
 use std::collections::HashMap;
 use syn::{Attribute, Ident, ImplItem, ImplItemFn, ItemImpl, ItemTrait, TraitItem, Type, Visibility};
 
@@ -49,7 +51,8 @@ pub(super) struct Validator {
 }
 
 impl Block {
-    pub(super) fn read(mut item: ItemImpl) -> syn::Result<Self> {
+    /// `dynamic`: whether it is a workflow for types that no other takes.
+    pub(super) fn read(mut item: ItemImpl, dynamic: bool) -> syn::Result<Self> {
         if let Some((path, _)) = &item.trait_ {
             return Err(syn::Error::new_spanned(
                 path,
@@ -67,7 +70,7 @@ impl Block {
         for entry in std::mem::take(&mut item.items) {
             reader.read(entry);
         }
-        reader.finish(item, ident)
+        reader.finish(item, ident, dynamic)
     }
 }
 
@@ -268,8 +271,35 @@ impl Reader {
         Ok(())
     }
 
-    fn finish(mut self, item: ItemImpl, ident: Ident) -> syn::Result<Block> {
+    /// Refuses an `#[init]` that wants other inputs than the run method: both get what starters send, by the run method's types.
+    fn check_init(&mut self) {
+        let (Some(init), Some(run)) = (&self.init, &self.run) else {
+            return;
+        };
+        let (wanted, sent) = (&init.parameters.inputs, &run.method.parameters.inputs);
+        let other = wanted
+            .iter()
+            .enumerate()
+            .find(|(number, wanted)| sent.get(*number).is_none_or(|sent| !is_alike(wanted, sent)));
+        let Some((number, other)) = other else { return };
+        let what = match sent.get(number) {
+            Some(sent) => format!("where the run method takes `{}`", sent.to_token_stream()),
+            None => "which the run method does not".to_owned(),
+        };
+        let message = format!(
+            "`#[init]` gets the same inputs as the run method, `{}`: this takes `{}`, {what}; give both the same (`#[init]` may leave out the last ones)",
+            run.method.signature.ident,
+            other.to_token_stream()
+        );
+        let error = syn::Error::new_spanned(other, message);
+        self.fail(error);
+    }
+
+    fn finish(mut self, item: ItemImpl, ident: Ident, dynamic: bool) -> syn::Result<Block> {
         self.check_names();
+        if !dynamic {
+            self.check_init();
+        }
         if self.run.is_none() && self.errors.is_none() {
             self.fail(syn::Error::new_spanned(
                 &item.self_ty,
@@ -293,6 +323,32 @@ impl Reader {
             )),
         }
     }
+}
+
+/// Whether two types are the same as far as their names tell, whichever paths they are written with.
+fn is_alike(a: &Type, b: &Type) -> bool {
+    last_names(a.to_token_stream()) == last_names(b.to_token_stream())
+}
+
+/// The tokens without what goes before a `::`.
+fn last_names(tokens: TokenStream) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                names.push(format!("{:?}", group.delimiter()));
+                names.extend(last_names(group.stream()));
+                names.push(String::new());
+            }
+            TokenTree::Punct(mark) if mark.as_char() == ':' && mark.spacing() == Spacing::Alone => {}
+            TokenTree::Punct(mark) if mark.as_char() == ':' => {
+                let is_name = |name: &String| name.starts_with(|first: char| first.is_alphanumeric() || first == '_');
+                names.pop_if(|name| is_name(name));
+            }
+            other => names.push(other.to_string()),
+        }
+    }
+    names
 }
 
 fn written(role: Role, options: HandlerOptions, mut code: ImplItemFn) -> syn::Result<Written> {
@@ -331,4 +387,30 @@ fn type_name(self_ty: &Type) -> syn::Result<Ident> {
         self_ty,
         "`#[workflow]` goes on the `impl` block of a struct or enum",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_alike;
+
+    #[test]
+    fn types_are_compared_by_their_names() {
+        let alike = |a: &str, b: &str| is_alike(&syn::parse_str(a).unwrap(), &syn::parse_str(b).unwrap());
+        for (a, b) in [
+            ("Order", "crate::shop::Order"),
+            ("::std::vec::Vec<Order>", "Vec<shop::Order>"),
+            ("(u8, std::string::String)", "(u8, String)"),
+            ("[shop::Order; 2]", "[Order; 2]"),
+        ] {
+            assert!(alike(a, b), "{a} {b}");
+        }
+        for (a, b) in [
+            ("Order", "Option<Order>"),
+            ("Vec<u8>", "Vec<u16>"),
+            ("(u8, u8)", "(u8,)"),
+            ("shop::Order", "shop::Item"),
+        ] {
+            assert!(!alike(a, b), "{a} {b}");
+        }
+    }
 }

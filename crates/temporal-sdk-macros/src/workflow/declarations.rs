@@ -44,7 +44,7 @@ pub(super) fn expand(options: &WorkflowOptions, item: ItemTrait) -> syn::Result<
     let Some(run) = run else {
         return Err(syn::Error::new_spanned(
             ident,
-            "a workflow needs one `#[run]` method: `#[run] async fn run(input: Input) -> Output;`",
+            "a workflow needs one `#[run]` method: `#[run] async fn run(input: Input) -> Output;` (a trait of handlers that several workflows share is `#[workflow(handlers)]`)",
         ));
     };
     let (params, output) = (run.params(), run.declared_output());
@@ -84,7 +84,7 @@ impl<'a> Declared<'a> {
         if let Some(body) = &function.default {
             return Err(syn::Error::new_spanned(
                 body,
-                "a declaration has no code: end it with `;`, and write the code in the workflow's `impl` block",
+                "a declaration has no code: end it with `;`, and write the code in the workflow's `impl` block; if several workflows share this handler, write `#[workflow(handlers)]` on the trait",
             ));
         }
         if matches!(role, Role::Init | Role::Validator) {

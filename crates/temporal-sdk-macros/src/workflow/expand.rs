@@ -11,8 +11,8 @@ use syn::{FnArg, Ident, ItemImpl, Pat, Signature, Visibility};
 /// The markers, a hidden trait with the methods, and the traits of the SDK.
 pub(super) fn expand(options: &WorkflowOptions, item: ItemImpl) -> syn::Result<TokenStream> {
     options.refuse_sharing()?;
-    let block = Block::read(item)?;
     let dynamic_run = options.dynamic.is_some();
+    let block = Block::read(item, dynamic_run)?;
     if dynamic_run {
         check_dynamic_run(&block.run.method)?;
     }
@@ -39,9 +39,9 @@ fn check_dynamic_run(run: &Method) -> syn::Result<()> {
     ))
 }
 
-/// The hidden trait's name.
+/// The name of the hidden trait, which the compiler may show to who calls the methods from elsewhere.
 fn trait_name(block: &Block) -> Ident {
-    format_ident!("__{}Methods", block.ident, span = block.ident.span())
+    format_ident!("__PrivateMethodsOf{}", block.ident, span = block.ident.span())
 }
 
 /// The `impl` block again: what is not generated from, and a typed marker for each method that callers name.

@@ -99,6 +99,7 @@ pub(super) struct Method {
 impl Method {
     pub(super) fn new(role: Role, options: HandlerOptions, signature: &Signature) -> syn::Result<Self> {
         check(role, signature)?;
+        check_returned(role, signature)?;
         let taken = taken(role, signature)?;
         let parameters = Parameters::of(role, signature)?;
         if options.dynamic.is_some() && parameters.inputs.len() != 2 {
@@ -179,6 +180,7 @@ impl Parameters {
     /// Of a workflow that is a function.
     pub(super) fn of_function(signature: &Signature) -> syn::Result<Self> {
         check(Role::Run, signature)?;
+        check_returned(Role::Run, signature)?;
         Self::of(Role::Run, signature)
     }
 
@@ -193,6 +195,10 @@ impl Parameters {
         });
         for (position, typed) in typed.enumerate() {
             match &*typed.ty {
+                Type::Reference(reference) if is_context_of(&reference.elem, "activity") => {
+                    let message = "this is the context of activities: take `ctx: &workflow::Context`";
+                    return Err(syn::Error::new_spanned(reference, message));
+                }
                 Type::Reference(reference) if position == 0 && is_context(role, &reference.elem) => {
                     if let Some(mutability) = &reference.mutability {
                         let message = "the context is shared: write `&workflow::Context`";
@@ -270,6 +276,84 @@ pub(super) fn returned(signature: &Signature) -> Type {
         ReturnType::Default => syn::parse_quote!(()),
         ReturnType::Type(_, returned) => (**returned).clone(),
     }
+}
+
+/// Refuses what such a method cannot return.
+fn check_returned(role: Role, signature: &Signature) -> syn::Result<()> {
+    let ReturnType::Type(_, returned) = &signature.output else {
+        return Ok(());
+    };
+    refuse_unsendable(returned, "workflow::Error")?;
+    let gives_nothing = || is_unit(returned) || (is_result(returned) && result_value(returned).is_none_or(is_unit));
+    let message = match role {
+        Role::Signal if !gives_nothing() => {
+            "a signal answers nothing: use `#[update]`, or return nothing or a `Result<(), _>`"
+        }
+        Role::Validator if !gives_nothing() => {
+            "a validator rejects by an error: return `workflow::Result<()>`, as in `Err(ApplicationError::new(\"why\").into())`"
+        }
+        Role::Init if is_result(returned) => {
+            "`#[init]` makes the workflow in any case: return `Self`, and fail in the run method"
+        }
+        _ => return Ok(()),
+    };
+    Err(syn::Error::new_spanned(returned, message))
+}
+
+fn is_unit(of: &Type) -> bool {
+    matches!(of, Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+/// `T` of `Result<T, ..>`, if it is written.
+fn result_value(result: &Type) -> Option<&Type> {
+    generics(result).next()
+}
+
+/// The types between the angle brackets of a type's last name.
+fn generics(of: &Type) -> impl Iterator<Item = &Type> {
+    let last = match of {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    };
+    let arguments = match last.map(|last| &last.arguments) {
+        Some(PathArguments::AngleBracketed(arguments)) => Some(arguments.args.iter()),
+        _ => None,
+    };
+    arguments.into_iter().flatten().filter_map(|argument| match argument {
+        GenericArgument::Type(of) => Some(of),
+        _ => None,
+    })
+}
+
+/// Refuses a `Result` whose error is a `Box<dyn Error>` that cannot go to other threads. `error`: what it is to become.
+pub(crate) fn refuse_unsendable(returned: &Type, error: &str) -> syn::Result<()> {
+    let Some(failure) = generics(returned).nth(1).filter(|_| is_result(returned)) else {
+        return Ok(());
+    };
+    let Some(Type::TraitObject(object)) = generics(failure).next() else {
+        return Ok(());
+    };
+    let names = |name: &str| {
+        object.bounds.iter().any(|bound| {
+            matches!(bound, syn::TypeParamBound::Trait(bound)
+                if bound.path.segments.last().is_some_and(|last| last.ident == name))
+        })
+    };
+    if names("Error") && !(names("Send") && names("Sync")) {
+        let message = format!(
+            "this cannot become a `{error}`, which other threads may see: write `Box<dyn Error + Send + Sync>`"
+        );
+        return Err(syn::Error::new_spanned(failure, message));
+    }
+    Ok(())
+}
+
+/// Whether it is written as the context of this module: `activity::Context`.
+pub(crate) fn is_context_of(of: &Type, module: &str) -> bool {
+    let Type::Path(path) = of else { return false };
+    let mut names = path.path.segments.iter().rev();
+    names.next().is_some_and(|last| last.ident == "Context")
+        && names.next().is_some_and(|before| before.ident == module)
 }
 
 /// Whether the type is a `Result`, or is called like one.

@@ -131,7 +131,8 @@ fn input(function: &TraitItemFn) -> syn::Result<Type> {
     for input in &function.sig.inputs {
         match input {
             FnArg::Receiver(receiver) => {
-                let message = "a declaration tells what callers give: leave `self` out";
+                let message =
+                    "an operation is called by its name, not on a value, and takes its input alone: leave `self` out";
                 return Err(syn::Error::new_spanned(receiver, message));
             }
             FnArg::Typed(typed) => match &*typed.ty {

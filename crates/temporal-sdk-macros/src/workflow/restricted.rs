@@ -165,6 +165,33 @@ const REFUSED: [(&str, &str, &[&str]); 14] = [
     ),
 ];
 
+/// Types of modules that are refused which do something themselves. Other types and constants there do nothing.
+const ACTORS: [&str; 20] = [
+    "Agent",
+    "Builder",
+    "Client",
+    "ClientBuilder",
+    "Command",
+    "DirBuilder",
+    "File",
+    "Handle",
+    "JoinSet",
+    "LocalSet",
+    "OpenOptions",
+    "Rng",
+    "Runtime",
+    "SysRng",
+    "TcpListener",
+    "TcpSocket",
+    "TcpStream",
+    "UdpSocket",
+    "UnixListener",
+    "UnixStream",
+];
+
+/// Methods whose closures may do anything, since what they give is recorded.
+const RECORDED: [&str; 2] = ["side_effect", "mutable_side_effect"];
+
 /// What the code of the workflow must not call, as errors that point there.
 pub(super) fn complaints(options: &WorkflowOptions, item: &Item) -> Vec<syn::Error> {
     if !options.sandboxed() {
@@ -174,7 +201,7 @@ pub(super) fn complaints(options: &WorkflowOptions, item: &Item) -> Vec<syn::Err
     let mut look = |signature: &syn::Signature, block: &syn::Block| {
         in_tokens(block.to_token_stream(), options, &mut errors);
         if !options.allows("order") {
-            hash_order::in_code(signature, block, &mut errors);
+            hash_order::in_code(signature, block, options, &mut errors);
         }
     };
     match item {
@@ -217,14 +244,15 @@ fn in_tokens(tokens: TokenStream, options: &WorkflowOptions, errors: &mut Vec<sy
             // A lifetime, or a field or method.
             TokenTree::Punct(mark) if matches!(mark.as_char(), '\'' | '.') => {
                 if let Some(TokenTree::Ident(name)) = tokens.next_if(|next| matches!(next, TokenTree::Ident(_))) {
-                    free |= name == "side_effect";
+                    free |= RECORDED.iter().any(|recorded| name == recorded);
                 }
             }
             TokenTree::Ident(first) => {
                 let path = path(first, &mut tokens);
                 let last = path.last().map(ToString::to_string);
                 free |= last.as_deref() == Some("unrestricted");
-                errors.extend(refused(&path, options));
+                let is_called = matches!(tokens.peek(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
+                errors.extend(refused(&path, is_called, options));
             }
             TokenTree::Punct(mark) if mark.as_char() == ';' => free = false,
             TokenTree::Punct(_) | TokenTree::Literal(_) => {}
@@ -246,8 +274,16 @@ fn path(first: Ident, tokens: &mut std::iter::Peekable<proc_macro2::token_stream
     path
 }
 
-fn refused(path: &[Ident], options: &WorkflowOptions) -> Option<syn::Error> {
-    let text = path.iter().map(ToString::to_string).collect::<Vec<_>>().join("::");
+fn refused(path: &[Ident], is_called: bool, options: &WorkflowOptions) -> Option<syn::Error> {
+    let names: Vec<_> = path.iter().map(ToString::to_string).collect();
+    // A function's name alone may be that of a variable.
+    if let [name] = names.as_slice()
+        && !is_called
+        && !is_upper(name)
+    {
+        return None;
+    }
+    let text = names.join("::");
     let (class, instead, _) = REFUSED
         .iter()
         .find(|(_, _, paths)| paths.iter().any(|refused| is(&text, refused)))?;
@@ -259,19 +295,34 @@ fn refused(path: &[Ident], options: &WorkflowOptions) -> Option<syn::Error> {
     if path.len() > 1 {
         last.to_tokens(&mut tokens);
     }
-    Some(syn::Error::new_spanned(tokens, message(&text, class, instead)))
+    Some(syn::Error::new_spanned(tokens, message(&text, class, instead, options)))
 }
 
-fn message(what: &str, class: &str, instead: &str) -> String {
+fn message(what: &str, class: &str, instead: &str, options: &WorkflowOptions) -> String {
+    // A trait of shared handlers allows nothing: the workflows that have them do, and only when they run.
+    let allow = if options.shares_handlers.is_some() {
+        String::new()
+    } else {
+        format!(", or allow it by `#[workflow(allow({class}))]`")
+    };
     format!(
-        "`{what}` is not deterministic: {instead}; if the workflow does not depend on it, put it into `workflow::unrestricted(|| ..)`, or allow it by `#[workflow(allow({class}))]`"
+        "`{what}` is not deterministic: {instead}; if the workflow does not depend on it, put it into `workflow::unrestricted(|| ..)`{allow}"
     )
+}
+
+/// Whether it is the name of a type or a constant.
+fn is_upper(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_uppercase())
 }
 
 /// Whether the path is what is refused, or ends with it, or is in it.
 fn is(path: &str, refused: &str) -> bool {
     if let Some(module) = refused.strip_suffix("::") {
-        return path.strip_prefix(module).is_some_and(|rest| rest.starts_with("::"));
+        let Some(rest) = path.strip_prefix(module).and_then(|rest| rest.strip_prefix("::")) else {
+            return false;
+        };
+        let mut rest = rest.split("::");
+        return rest.all(|name| name != "consts" && (!is_upper(name) || ACTORS.contains(&name)));
     }
     path == refused || path.ends_with(&format!("::{refused}")) || path.starts_with(&format!("{refused}::"))
 }
@@ -308,6 +359,14 @@ mod tests {
             "fs::read_to_string",
             "std::net::TcpStream::connect",
             "std::process::Command::new",
+            "std::thread::Builder::new",
+            "reqwest::Client::new",
+            "reqwest::blocking::get",
+            "tokio::task::JoinSet::new",
+            "tokio::time::Instant::now",
+            "fastrand::Rng::new",
+            "thread_rng",
+            "available_parallelism",
         ] {
             assert_eq!(found("", &format!("{code}(1)")), [code]);
             assert_eq!(found("", &format!("log(&format!(\"{{}}\", {code}(1)))")), [code]);
@@ -318,6 +377,8 @@ mod tests {
             assert_eq!(found("sandboxed = false", &format!("{code}(1)")), [""; 0]);
             assert_eq!(found("", &format!("workflow::unrestricted(|| {code}(1))")), [""; 0]);
             assert_eq!(found("", &format!("ctx.side_effect::<u8>(|| {code}(1))")), [""; 0]);
+            let recorded = format!("ctx.mutable_side_effect(\"id\", || {code}(1))");
+            assert_eq!(found("", &recorded), [""; 0]);
         }
         assert_eq!(found("", "unrestricted(|| 1); Instant::now()"), ["Instant::now"]);
         assert_eq!(found("allow(clock)", "Instant::now(); env::args()"), ["env::args"]);
@@ -329,6 +390,22 @@ mod tests {
         let code = "let at: std::time::Instant = self.instant; ctx.random().random::<u32>(); files.read(1); tokio::sync::Notify::new(); \
                     process::order(1); let ip: std::net::IpAddr = a; my::threads::spawn(1); let b: Vec<&'static str> = c.env; ctx.now()";
         assert_eq!(found("", code), [""; 0]);
+        let code = "use std::env::VarError; let a = tokio::time::Duration::from_secs(1); reqwest::StatusCode::NOT_FOUND; \
+                    std::process::ExitCode::from(1); std::env::consts::OS; let b: tokio::time::error::Elapsed = c; \
+                    let available_parallelism = 1; let thread_rng = available_parallelism; reqwest::Method::from_bytes(d)";
+        assert_eq!(found("", code), [""; 0]);
+    }
+
+    #[test]
+    fn shared_handlers_are_not_told_to_allow_it() {
+        let options = WorkflowOptions::parse("handlers".parse().unwrap()).unwrap();
+        let code = "trait T { fn a(&self) { let _ = Instant::now(); for x in HashMap::<u8, u8>::new() {} } \
+                    fn b(&self, map: HashMap<u8, u8>) { for x in map {} } }";
+        let texts = complaints(&options, &syn::parse_str(code).unwrap());
+        assert_eq!(texts.len(), 2);
+        for text in texts.into_iter().map(|error| error.to_string()) {
+            assert!(text.contains("unrestricted") && !text.contains("allow("), "{text}");
+        }
     }
 
     #[test]
@@ -339,6 +416,11 @@ mod tests {
             "let set = HashSet::from([1]); for a in &set {}",
             "let set: std::collections::HashSet<u8> = a; if b { for a in set.iter() {} }",
             "let set = a.collect::<HashSet<_>>(); for a in set.drain() {}",
+            "list.iter().for_each(|ordered| {}); for a in ordered {}",
+            "if let Some(ordered) = b { a } else { for a in ordered {} }",
+            "match b { Some(ordered) => a, None => for a in ordered {} }",
+            "let f = |set: HashSet<u8>| { for a in set {} };",
+            "for ordered in list {} for a in ordered {}",
         ] {
             assert_eq!(found("", code).len(), 1, "{code}");
             assert_eq!(found("allow(order)", code), [""; 0]);
@@ -349,6 +431,17 @@ mod tests {
             "for a in list {}",
             "workflow::unrestricted(|| for a in ordered {})",
             "if ordered.contains_key(&1) {}",
+            "let v: u8 = ctx.side_effect(|| { for a in ordered {} 1 });",
+            "let v: u8 = ctx.mutable_side_effect(\"id\", || { for a in ordered {} 1 });",
+            "list.iter().for_each(|ordered| { for a in ordered {} });",
+            "list.iter().for_each(|(_, ordered): (u8, Vec<u8>)| for a in ordered {});",
+            "if let Some(ordered) = b { for a in ordered {} }",
+            "if c && let Ok(ordered) = b && d { for a in ordered {} }",
+            "while let Some(ordered) = b.next() { for a in ordered {} }",
+            "match b { Some(ordered) => for a in ordered {}, None => {} }",
+            "for ordered in list { for a in ordered {} }",
+            "let Some(ordered) = b else { return }; for a in ordered {}",
+            "let (ordered, c) = b; for a in ordered {}",
         ] {
             assert_eq!(found("", code), [""; 0], "{code}");
         }

@@ -64,4 +64,10 @@ async fn function() -> workflow::Result<()> {
     Ok(())
 }
 
+#[workflow]
+trait WithoutHandlers {
+    #[signal]
+    fn approve(&self) {}
+}
+
 fn main() {}
