@@ -27,6 +27,9 @@ pub const PAUSE: Duration = Duration::from_millis(20);
 /// How often a test's worker sends heartbeats at most.
 const HEARTBEATS: Duration = Duration::from_millis(200);
 
+/// How long a test's workflow may keep its thread: on a busy machine, large values take their time.
+const DEADLOCK: Duration = Duration::from_secs(30);
+
 /// What a test has of its own.
 #[derive(Debug, Clone)]
 pub struct Env {
@@ -280,7 +283,9 @@ impl Env {
     /// A worker on the test's task queue, to be given workflows and activities.
     pub fn worker(&self) -> WorkerBuilder {
         // Heartbeats go out soon, whatever their timeout: cancellation comes with the answer.
-        Worker::builder(&self.client, self.task_queue()).max_heartbeat_throttle_interval(HEARTBEATS)
+        Worker::builder(&self.client, self.task_queue())
+            .max_heartbeat_throttle_interval(HEARTBEATS)
+            .deadlock_timeout(DEADLOCK)
     }
 
     /// The events of the newest run of the workflow.

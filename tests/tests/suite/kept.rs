@@ -455,7 +455,7 @@ const KEEP_NOTHING: &[(&str, &[&str])] = &[
             "misuse::continue_as_new_from_handlers_is_refused",
             "misuse::p64_nondeterminism_fails_the_workflow_if_it_says_so",
             "misuse::what_is_registered_twice_or_under_a_name_of_temporals_is_refused",
-            "rows_workflows::s87_threads_and_executors_are_refused",
+            "threads::s87_threads_and_executors_are_refused",
             "trouble::s105_p70_a_result_that_does_not_fit",
             "trouble::s105_p70_workflows_that_do_not_fit",
         ],

@@ -49,6 +49,7 @@ mod rows_activities;
 mod rows_clients;
 mod rows_definitions;
 mod rows_workflows;
+mod threads;
 mod timers_conditions;
 mod told;
 mod trouble;

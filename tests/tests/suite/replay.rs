@@ -81,7 +81,7 @@ pub(crate) fn suite() -> ReplayerBuilder {
         activities, activity_panics, author, beyond, cancellation, cancellation_table, child_options, children, client,
         continue_as_new, cross_language, data, dynamic, failing, heartbeats, hello, local_activities, logging,
         messages, nexus_caller, nexus_workflows, ordering, rare_events, reach, resets, rows_activities, rows_clients,
-        rows_definitions, rows_workflows, timers_conditions, told, trouble, worker_lifecycle,
+        rows_definitions, rows_workflows, threads, timers_conditions, told, trouble, worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -195,7 +195,7 @@ pub(crate) fn suite() -> ReplayerBuilder {
         .workflow::<rows_workflows::child_works_for>()
         .workflow::<rows_workflows::panics_for_good>()
         .workflow::<rows_workflows::fails_secretly_p65>()
-        .workflow::<rows_workflows::other_one>()
+        .workflow::<threads::other_one>()
         .workflow::<rows_workflows::coordinates>()
         .workflow::<continue_as_new::Drains>()
         .workflow::<local_activities::outlasts_its_run>()
