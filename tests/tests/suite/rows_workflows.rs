@@ -1,4 +1,4 @@
-//! Workflows: handlers added while running and handlers left behind, the stack trace, interceptors, what fails what, deadlocks,
+//! Workflows: handlers added while running and handlers left behind, the stack trace, interceptors, what fails what,
 //! and what tasks coordinate with.
 
 use crate::data::Reverse;
