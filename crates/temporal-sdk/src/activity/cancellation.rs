@@ -35,16 +35,61 @@ impl fmt::Display for CancellationReason {
 
 /// The activity is to stop: what [`Context::check_cancelled`](super::Context::check_cancelled) gives.
 ///
-/// Returned from the activity with `?`, it ends the activity as cancelled.
+/// Returned from the activity with `?`, it ends the activity as cancelled, also inside another error: an `anyhow::Error`, a
+/// `Box<dyn Error + Send + Sync>`, or a type of one's own whose [`source`](std::error::Error::source) it is.
+///
+/// ```
+/// use temporal_sdk::activity;
+///
+/// #[derive(Debug, thiserror::Error)]
+/// enum ImportError {
+///     #[error("a line is no number")]
+///     Number(#[from] std::num::ParseIntError),
+///     #[error(transparent)]
+///     Cancelled(#[from] activity::Cancelled),
+/// }
+///
+/// fn sum(ctx: &activity::Context, lines: &[String]) -> Result<i64, ImportError> {
+///     let mut sum = 0;
+///     for line in lines {
+///         ctx.check_cancelled()?;
+///         sum += line.parse::<i64>()?;
+///     }
+///     Ok(sum)
+/// }
+///
+/// #[activity]
+/// fn import(ctx: &activity::Context, lines: Vec<String>) -> activity::Result<i64> {
+///     Ok(sum(ctx, &lines)?)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the activity is cancelled: {reason}")]
 pub struct Cancelled {
     reason: CancellationReason,
+    #[source]
+    told: Told,
 }
+
+/// The source of a [`Cancelled`]: errors that are transparent show their inner error's source, not that error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it was told to stop")]
+struct Told(CancellationReason);
 
 impl Cancelled {
     pub(crate) fn new(reason: CancellationReason) -> Self {
-        Self { reason }
+        Self {
+            reason,
+            told: Told(reason),
+        }
+    }
+
+    /// The one that an error is, or holds at any depth.
+    pub(crate) fn within(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
+            let told = error.downcast_ref::<Told>().map(|told| Self::new(told.0));
+            told.or_else(|| error.downcast_ref::<Self>().copied())
+        })
     }
 
     /// Why.

@@ -111,11 +111,17 @@ impl Context {
     /// Tells the server that the activity is alive, and how far it is.
     ///
     /// It returns at once. Of many calls only the newest details are sent, at most once in 80 % of the heartbeat timeout
-    /// (in 30 s without one). The next attempt reads the details with [`heartbeat_details`](Self::heartbeat_details),
-    /// also those that were not sent before a failure. Cancellation arrives with the server's answer.
+    /// (in 30 s without one, or the worker's
+    /// [`default_heartbeat_throttle_interval`](crate::worker::WorkerBuilder::default_heartbeat_throttle_interval)), but not
+    /// less often than once in its
+    /// [`max_heartbeat_throttle_interval`](crate::worker::WorkerBuilder::max_heartbeat_throttle_interval), 60 s by default. The
+    /// next attempt reads the details with [`heartbeat_details`](Self::heartbeat_details), also those that were not sent
+    /// before a failure. Cancellation arrives with the server's answer.
     ///
     /// The details are anything serializable, or several values: `ctx.heartbeat(args![line, offset])`.
-    /// In a local activity it does nothing.
+    /// In a local activity it does nothing; nor does it once the activity has returned
+    /// [`Error::complete_async`](super::Error::complete_async): from then on
+    /// [`ActivityHandle::heartbeat`](temporal_client::ActivityHandle::heartbeat) of a client tells the server.
     pub fn heartbeat(&self, details: impl IntoInput<AnyParams>) {
         match AnyParams::encode(&details.into_input(), self.payload_converter()) {
             Ok(payloads) => self.send_heartbeat(payloads),

@@ -17,7 +17,8 @@ type Boxed = Box<dyn std::error::Error + Send + Sync>;
 /// Any `std::error::Error`, `anyhow::Error`, `String` or `&str` becomes one with `?` or `.into()`. The failure that the
 /// workflow sees is retried by the activity's retry policy, and its type is the name of the error's Rust type without the
 /// path, which is what `non_retryable_error_types` of a retry policy is matched with. An
-/// [`ApplicationError`], also inside an `anyhow::Error`, keeps its own type, details and settings.
+/// [`ApplicationError`], also inside an `anyhow::Error`, keeps its own type, details and settings. An error that has
+/// [`Cancelled`] among its sources, such as a `thiserror` enum with `#[from] Cancelled`, ends the activity as cancelled.
 ///
 /// ```
 /// use temporal_sdk::activity;
@@ -64,7 +65,8 @@ pub(crate) enum Ending {
 impl Error {
     /// The activity is completed later, by a client that has its task token or its ids: it has not failed.
     ///
-    /// Give [`Info::task_token`](super::Info::task_token) to whoever completes it.
+    /// Give [`Info::task_token`](super::Info::task_token) to whoever completes it. Heartbeats then come from there too, by
+    /// [`ActivityHandle::heartbeat`](temporal_client::ActivityHandle::heartbeat): those of the context are not sent any more.
     #[must_use]
     pub fn complete_async() -> Self {
         Self(Box::new(Kind::CompleteAsync))
@@ -182,7 +184,7 @@ impl<E: Into<Boxed> + 'static> From<E> for Error {
             return from_boxed(error);
         }
         match error {
-            Some(error) => Self::failed(error, error_type::<E>()),
+            Some(error) => from_any(error.into(), error_type::<E>()),
             // Not reached: what was taken was returned.
             None => Self::failed("an error", None),
         }
@@ -196,9 +198,14 @@ fn taken<E: 'static, T: 'static>(slot: &mut Option<E>) -> Option<T> {
 
 /// `Box<dyn Error + Send + Sync>` is what `?` makes in code that is not the SDK's.
 fn from_boxed(error: Boxed) -> Error {
-    match error.downcast::<Cancelled>() {
-        Ok(cancelled) => (*cancelled).into(),
-        Err(error) => Error::failed(error, None),
+    from_any(error, None)
+}
+
+/// A cancellation that the error holds, at any depth, is what it says.
+fn from_any(error: Boxed, type_name: Option<String>) -> Error {
+    match Cancelled::within(&*error) {
+        Some(cancelled) => cancelled.into(),
+        None => Error::failed(error, type_name),
     }
 }
 
@@ -209,7 +216,7 @@ fn from_anyhow(error: anyhow::Error) -> Error {
     };
     match error.downcast::<ApplicationError>() {
         Ok(application) => application.into(),
-        Err(error) => Error::failed(error, Some("Error".to_owned())),
+        Err(error) => from_any(error.into(), Some("Error".to_owned())),
     }
 }
 
@@ -285,6 +292,52 @@ mod tests {
         let inner = anyhow::Error::from(ApplicationError::new("declined")).context("while charging");
         let error = Error::from(inner);
         assert!(error.downcast_ref::<ApplicationError>().is_some(), "{error:?}");
+    }
+
+    /// An error of a program's own, as `thiserror` is used most often.
+    #[derive(Debug, thiserror::Error)]
+    enum Import {
+        #[error("importing stopped")]
+        Stopped(#[from] Cancelled),
+        #[error(transparent)]
+        Transparent(Cancelled),
+        #[error("in the middle")]
+        Nested(#[source] Box<Import>),
+        #[error(transparent)]
+        Refused(#[from] ApplicationError),
+        #[error("not a number")]
+        Number(#[from] std::num::ParseIntError),
+    }
+
+    #[test]
+    fn cancellation_passes_through_errors_that_hold_it() {
+        let cancelled = Cancelled::new(CancellationReason::Paused);
+        let errors = || {
+            [
+                Import::from(cancelled),
+                Import::Transparent(cancelled),
+                Import::Nested(Box::new(Import::Stopped(cancelled))),
+                Import::Nested(Box::new(Import::Transparent(cancelled))),
+            ]
+        };
+        let boxed = errors().map(|error| Error::from(Box::<dyn std::error::Error + Send + Sync>::from(error)));
+        let any = errors().map(|error| Error::from(anyhow::Error::from(error).context("within")));
+        for error in errors().map(Error::from).into_iter().chain(boxed).chain(any) {
+            assert!(error.is_cancelled(), "{error:?}");
+            assert_eq!(error.to_string(), cancelled.to_string());
+        }
+    }
+
+    #[test]
+    fn what_holds_no_cancellation_is_a_failure() {
+        let number = Import::from("x".parse::<u8>().unwrap_err());
+        assert_eq!(type_of(number).as_deref(), Some("Import"));
+        let refused = Import::from(ApplicationError::new("declined"));
+        assert_eq!(type_of(refused).as_deref(), Some("Import"));
+        // Who says how the activity fails is taken at the word.
+        let cancelled = Cancelled::new(CancellationReason::Requested);
+        let chosen = ApplicationError::new("gave up").caused_by(&cancelled);
+        assert!(!Error::from(chosen).is_cancelled());
     }
 
     #[test]
