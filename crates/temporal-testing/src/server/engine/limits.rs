@@ -47,10 +47,8 @@ pub struct Limits {
     pub updates_in_flight: usize,
     /// Updates of one run. Default: 2,000.
     pub updates: usize,
-    /// The summary of a command, in bytes. Default: 400.
-    pub summary_bytes: usize,
-    /// The details of a command, and the summary and details of a start, in bytes. Default: 20,000.
-    pub details_bytes: usize,
+    /// The description of a Nexus endpoint, in bytes. Default: 20,000.
+    pub description_bytes: usize,
 }
 
 impl Default for Limits {
@@ -72,8 +70,7 @@ impl Default for Limits {
             signals: 10_000,
             updates_in_flight: 10,
             updates: 2_000,
-            summary_bytes: 400,
-            details_bytes: 20_000,
+            description_bytes: 20_000,
         }
     }
 }

@@ -184,7 +184,7 @@ impl Engine {
                 Target::External { url: external.url }
             }
         };
-        let largest = limits.details_bytes;
+        let largest = limits.description_bytes;
         if spec.description.as_ref().map_or(0, Payload::encoded_len) > largest {
             issues.push(format!("description size exceeds limit of {largest}"));
         }

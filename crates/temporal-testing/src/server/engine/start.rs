@@ -10,7 +10,6 @@ use temporal_protos::api::enums::v1::{
 };
 use temporal_protos::api::errordetails::v1::WorkflowExecutionAlreadyStartedFailure;
 use temporal_protos::api::history::v1 as h;
-use temporal_protos::api::sdk::v1::UserMetadata;
 use temporal_protos::api::workflow::v1::OnConflictOptions;
 use temporal_protos::api::workflowservice::v1 as wf;
 use temporal_protos::prost::Message;
@@ -144,7 +143,6 @@ impl Engine {
         limits.check_id(&request.request_id, || "RequestId length exceeds limit.".to_owned())?;
         check_id_policies(request)?;
         check_priority(request.priority.as_ref())?;
-        check_metadata(limits, request.user_metadata.as_ref())?;
         limits.check_blob(request.input.as_ref().map_or(0, Payloads::encoded_len))?;
         if request.memo.as_ref().map_or(0, Memo::encoded_len) > limits.memo_bytes {
             return Err(Status::invalid_argument("Memo size exceeds limit."));
@@ -581,17 +579,6 @@ pub(super) fn check_priority(priority: Option<&Priority>) -> Result<(), Status> 
     }
     if priority.fairness_weight < 0.0 {
         return Err(Status::invalid_argument("must be greater than zero"));
-    }
-    Ok(())
-}
-
-fn check_metadata(limits: &Limits, metadata: Option<&UserMetadata>) -> Result<(), Status> {
-    let size = |payload: Option<&Payload>| payload.map_or(0, Payload::encoded_len);
-    let Some(metadata) = metadata else { return Ok(()) };
-    // The real server lets a start carry more than a command may; both are bounded here.
-    if size(metadata.summary.as_ref()) > limits.details_bytes || size(metadata.details.as_ref()) > limits.details_bytes
-    {
-        return Err(Status::invalid_argument("UserMetadata exceeds size limit."));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ mod nexus;
 use std::collections::{BTreeMap, BTreeSet};
 
 use temporal_protos::api::command::v1::{self as c, Command, command::Attributes};
-use temporal_protos::api::common::v1::{Payload, Payloads, RetryPolicy, WorkflowExecution};
+use temporal_protos::api::common::v1::{Memo, Payloads, RetryPolicy, WorkflowExecution};
 use temporal_protos::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use temporal_protos::api::failure::v1::Failure;
 use temporal_protos::api::protocol::v1::Message;
@@ -19,7 +19,7 @@ use super::super::limits::Limits;
 use super::super::namespace::Namespaces;
 use super::super::search_attributes;
 use super::super::start::{check_priority, check_retry_policy};
-use super::super::state::State;
+use super::super::state::{State, upsert};
 use super::super::status::Status;
 use super::super::update::message_writes_event;
 
@@ -93,6 +93,8 @@ struct Checker<'a> {
     operations: BTreeSet<i64>,
     /// Nexus operations whose cancellation commands asked for.
     cancelled: BTreeSet<i64>,
+    /// The memo as commands left it, once one of them changed it.
+    memo: Option<Memo>,
     started: usize,
     unseen: bool,
 }
@@ -139,6 +141,7 @@ pub(in crate::server::engine) fn check(
         children: BTreeSet::new(),
         operations: BTreeSet::new(),
         cancelled: BTreeSet::new(),
+        memo: None,
         started: 0,
         unseen,
     };
@@ -150,7 +153,6 @@ pub(in crate::server::engine) fn check(
 
 impl<'a> Checker<'a> {
     fn check(&mut self, command: &'a Command) -> Check {
-        check_metadata(&self.limits, command)?;
         let writes = match CommandType::try_from(command.command_type).unwrap_or_default() {
             CommandType::ScheduleActivityTask => self.schedule_activity(command)?,
             CommandType::RequestCancelActivityTask => self.cancel_activity(command)?,
@@ -158,7 +160,7 @@ impl<'a> Checker<'a> {
             CommandType::CancelTimer => self.cancel_timer(command)?,
             CommandType::RecordMarker => record_marker(&self.limits, command)?,
             CommandType::UpsertWorkflowSearchAttributes => self.upsert_search_attributes(command)?,
-            CommandType::ModifyWorkflowProperties => modify_properties(&self.limits, command)?,
+            CommandType::ModifyWorkflowProperties => self.modify_properties(command)?,
             CommandType::StartChildWorkflowExecution => self.start_child(command)?,
             CommandType::SignalExternalWorkflowExecution => self.signal_external(command)?,
             CommandType::RequestCancelExternalWorkflowExecution => self.cancel_external(command)?,
@@ -408,8 +410,10 @@ impl<'a> Checker<'a> {
             &self.limits,
             CAUSE,
             it.input.as_ref(),
-            "StartChildWorkflowExecutionCommandAttributes.Input exceeds size limit.",
+            "StartChildWorkflowExecutionCommandAttributes. Input exceeds size limit.",
         )?;
+        let text = "StartChildWorkflowExecutionCommandAttributes.Memo exceeds size limit.";
+        check_memo(&self.limits, CAUSE, it.memo.as_ref(), text)?;
         if self.state.children.len() + self.children.len() >= self.limits.pending_children {
             return Err(pending(
                 Cause::PendingChildWorkflowsLimitExceeded,
@@ -418,6 +422,34 @@ impl<'a> Checker<'a> {
             ));
         }
         self.children.insert(&it.workflow_id);
+        Ok(true)
+    }
+
+    fn modify_properties(&mut self, command: &Command) -> Result<bool, Refusal> {
+        const CAUSE: Cause = Cause::BadModifyWorkflowPropertiesAttributes;
+        const NAME: &str = "ModifyWorkflowPropertiesCommandAttributes";
+        let Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(it)) = &command.attributes else {
+            return Err(not_set(CAUSE, "ModifyWorkflowProperties"));
+        };
+        let Some(upserted) = it.upserted_memo.as_ref().filter(|memo| !memo.fields.is_empty()) else {
+            return Err(bad(
+                CAUSE,
+                "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.",
+            ));
+        };
+        // Of the fields, names and data count; of the memo that they leave, everything.
+        let size: usize = upserted.fields.iter().map(|(key, it)| key.len() + it.data.len()).sum();
+        if size > self.limits.blob_bytes {
+            return Err(Refusal::Run(CAUSE, format!("{NAME} exceeds size limit.")));
+        }
+        let memo = self.memo.get_or_insert_with(|| Memo {
+            fields: self.state.memo.clone(),
+        });
+        for (key, value) in &upserted.fields {
+            upsert(&mut memo.fields, key, value);
+        }
+        let memo = self.memo.as_ref();
+        check_memo(&self.limits, CAUSE, memo, &format!("{NAME}. Memo exceeds size limit."))?;
         Ok(true)
     }
 
@@ -541,7 +573,7 @@ impl<'a> Checker<'a> {
                 }
                 if it.failure.as_ref().map_or(0, Failure::encoded_len) > self.limits.blob_bytes {
                     let text = "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.";
-                    return Err(Refusal::Run(Cause::BadScheduleActivityAttributes, text.to_owned()));
+                    return Err(Refusal::Run(Cause::BadFailWorkflowExecutionAttributes, text.to_owned()));
                 }
             }
             Some(Attributes::CancelWorkflowExecutionCommandAttributes(_)) => {}
@@ -580,7 +612,9 @@ impl<'a> Checker<'a> {
             self.check_search_attributes(Cause::BadSearchAttributes, attributes.clone())?;
         }
         let text = "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.";
-        check_blob(&self.limits, CAUSE, it.input.as_ref(), text)
+        check_blob(&self.limits, CAUSE, it.input.as_ref(), text)?;
+        let text = "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.";
+        check_memo(&self.limits, CAUSE, it.memo.as_ref(), text)
     }
 }
 
@@ -619,42 +653,13 @@ fn record_marker(limits: &Limits, command: &Command) -> Result<bool, Refusal> {
     if it.marker_name.len() > limits.id_length {
         return Err(bad(CAUSE, "MarkerName on RecordMarkerCommand exceeds length limit."));
     }
-    let size: usize = it.details.values().map(Payloads::encoded_len).sum();
+    let details = it.details.iter();
+    let size: usize = details.map(|(key, value)| key.len() + value.encoded_len()).sum();
     if size > limits.blob_bytes {
         let text = "RecordMarkerCommandAttributes.Details exceeds size limit.";
         return Err(Refusal::Run(CAUSE, text.to_owned()));
     }
     Ok(true)
-}
-
-fn modify_properties(limits: &Limits, command: &Command) -> Result<bool, Refusal> {
-    const CAUSE: Cause = Cause::BadModifyWorkflowPropertiesAttributes;
-    let Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(it)) = &command.attributes else {
-        return Err(not_set(CAUSE, "ModifyWorkflowProperties"));
-    };
-    let Some(memo) = it.upserted_memo.as_ref().filter(|memo| !memo.fields.is_empty()) else {
-        return Err(bad(
-            CAUSE,
-            "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.",
-        ));
-    };
-    if memo.encoded_len() > limits.memo_bytes {
-        let text = "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.";
-        return Err(Refusal::Run(CAUSE, text.to_owned()));
-    }
-    Ok(true)
-}
-
-fn check_metadata(limits: &Limits, command: &Command) -> Check {
-    let Some(metadata) = &command.user_metadata else {
-        return Ok(());
-    };
-    let size = |payload: &Option<Payload>| payload.as_ref().map_or(0, Payload::encoded_len);
-    if size(&metadata.summary) > limits.summary_bytes || size(&metadata.details) > limits.details_bytes {
-        let text = "user metadata of a command exceeds size limit.";
-        return Err(Refusal::Call(Status::invalid_argument(text)));
-    }
-    Ok(())
 }
 
 fn check_retry(cause: Cause, policy: Option<&RetryPolicy>, text: impl FnOnce(String) -> String) -> Check {
@@ -666,6 +671,13 @@ fn check_retry(cause: Cause, policy: Option<&RetryPolicy>, text: impl FnOnce(Str
 
 fn check_blob(limits: &Limits, cause: Cause, payloads: Option<&Payloads>, text: &str) -> Check {
     if payloads.map_or(0, Payloads::encoded_len) > limits.blob_bytes {
+        return Err(Refusal::Run(cause, text.to_owned()));
+    }
+    Ok(())
+}
+
+fn check_memo(limits: &Limits, cause: Cause, memo: Option<&Memo>, text: &str) -> Check {
+    if memo.map_or(0, Memo::encoded_len) > limits.memo_bytes {
         return Err(Refusal::Run(cause, text.to_owned()));
     }
     Ok(())

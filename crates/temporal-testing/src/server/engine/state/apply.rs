@@ -470,7 +470,7 @@ fn parse_run_id(text: &str) -> Option<Uuid> {
 }
 
 /// Sets a memo field or search attribute; a null or an empty list removes it.
-fn upsert(map: &mut BTreeMap<String, Payload>, key: &str, value: &Payload) {
+pub(in crate::server::engine) fn upsert(map: &mut BTreeMap<String, Payload>, key: &str, value: &Payload) {
     let gone = match value.metadata.get("encoding").map(|bytes| &bytes[..]) {
         Some(b"binary/null") => true,
         Some(b"json/plain") => matches!(&value.data[..], b"null" | b"[]"),

@@ -7,6 +7,7 @@ mod parts;
 mod record;
 
 pub(super) use self::activity::{Activity, ActivityChange, ActivityOptions, Pause, Phase};
+pub(super) use self::apply::upsert;
 pub(super) use self::nexus::{
     Cancellation, CompletionCallback, Errand, ErrandPhase, NexusChange, NexusOperation, Request,
 };
