@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use temporal_protos::api::command::v1::Command;
+use temporal_protos::api::common::v1::Memo;
 use temporal_protos::api::protocol::v1::Message;
 use temporal_protos::api::query::v1::WorkflowQueryResult;
 use temporal_protos::api::sdk::v1::WorkflowTaskCompletedMetadata;
@@ -34,6 +35,8 @@ pub struct Completion {
     pub sdk_metadata: Option<WorkflowTaskCompletedMetadata>,
     /// Ask the server for a new task at once (local activities still run).
     pub force_create_new_workflow_task: bool,
+    /// The run's whole memo after these commands, if one of them changes it: the server limits its size.
+    pub changed_memo: Option<Memo>,
     /// Whether the workflow is closed by these commands.
     pub closes_workflow: bool,
 }

@@ -34,6 +34,7 @@ mod interceptors;
 mod kept;
 mod limits;
 mod local_activities;
+mod limits_of_commands;
 mod logging;
 mod messages;
 mod misuse;

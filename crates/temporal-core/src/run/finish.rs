@@ -7,6 +7,8 @@ use crate::output::CommandKey;
 use crate::{Completion, Outcome, QueryId, RunError};
 use alloc::vec::Vec;
 use temporal_protos::api::command::v1::Command;
+use temporal_protos::api::common::v1::Memo;
+use temporal_protos::api::enums::v1::CommandType;
 use temporal_protos::api::protocol::v1::Message;
 
 impl WorkflowRun {
@@ -39,6 +41,10 @@ impl WorkflowRun {
         self.phase = Phase::Idle;
         let mut messages = self.operations.updates.take_rejections();
         let commands = self.send_commands(&mut messages);
+        let upserts = |command: &Command| command.command_type() == CommandType::ModifyWorkflowProperties;
+        let changed_memo = commands.iter().any(upserts).then(|| Memo {
+            fields: self.memo().clone(),
+        });
         self.position.unconfirmed = true;
         // Where the code was told that this is all, a task that also brings what came later would be another one.
         let alone = self.task.settling == Settling::Told;
@@ -49,6 +55,7 @@ impl WorkflowRun {
             query_results: self.task.queries.take_attached(),
             sdk_metadata: self.flags.news(&self.options),
             force_create_new_workflow_task,
+            changed_memo,
             closes_workflow: self.is_closed(),
         }))
     }

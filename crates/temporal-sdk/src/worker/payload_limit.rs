@@ -9,15 +9,14 @@ use temporal_client::failure::ApplicationError;
 use temporal_client::protos::any;
 use temporal_client::protos::api::command::v1::Command;
 use temporal_client::protos::api::command::v1::command::Attributes;
-use temporal_client::protos::api::common::v1::{Payload, Payloads};
+use temporal_client::protos::api::common::v1::{Memo, Payload, Payloads};
 use temporal_client::protos::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
 use temporal_client::protos::api::failure::v1::Failure;
 use temporal_client::protos::api::protocol::v1::Message;
 use temporal_client::protos::api::query::v1::WorkflowQueryResult;
 use temporal_client::protos::api::update::v1::{Acceptance, Outcome, Rejection, Response, outcome};
 use temporal_client::protos::api::workflowservice::v1::RespondWorkflowTaskCompletedRequest;
-use temporal_client::protos::payloads::{Group, collect_groups};
-use temporal_client::protos::prost::{Message as _, length_delimiter_len};
+use temporal_client::protos::prost::Message as _;
 
 /// From which part of the limit on a value is warned of: a quarter.
 const WARNED_PART: usize = 4;
@@ -45,38 +44,59 @@ pub(super) fn known(limit: u64) -> Option<usize> {
     usize::try_from(limit).ok().filter(|limit| *limit > 0)
 }
 
-/// The failure of a task one of whose commands holds more than `limit` bytes in one place; 0 for no limit. Large values
-/// below it are warned of.
-pub(super) fn too_large(commands: &[Command], workflow_type: &str, limit: u64) -> Option<TaskFailure> {
-    let limit = known(limit)?;
-    let warned = limit / WARNED_PART;
-    let large = commands
-        .iter()
-        .filter(|command| command.encoded_len() > warned)
-        .map(|command| (command, largest(command)));
+/// How large values may be, in bytes; 0 while that is not known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// What the namespace takes in one place.
+    pub(super) value: u64,
+    /// What it takes as the memo of a run.
+    pub(super) memo: u64,
+}
+
+/// What the server measures against a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Value,
+    Memo,
+}
+
+/// The failure of a task one of whose commands is larger than the server takes; the server would end the run. Large values
+/// below the limits are warned of. `changed_memo` is the run's memo after all commands, encoded.
+pub(super) fn too_large(
+    commands: &[Command],
+    changed_memo: Option<&Memo>,
+    workflow_type: &str,
+    limits: Limits,
+) -> Option<TaskFailure> {
+    let memo = changed_memo.map_or(0, Memo::encoded_len);
+    let parts = commands.iter().flat_map(|command| {
+        [(Part::Value, value_len(command)), (Part::Memo, memo_len(command))]
+            .map(|(part, size)| (part, Some(command), size))
+    });
     let mut too_large = None;
-    for (command, size) in large {
+    for (part, command, size) in parts.chain([(Part::Memo, None, memo)]) {
+        let limit = match part {
+            Part::Value => limits.value,
+            Part::Memo => limits.memo,
+        };
+        let Some(limit) = known(limit).filter(|limit| size > limit / WARNED_PART) else {
+            continue;
+        };
+        let what = command.map_or_else(|| "the memo".to_owned(), |command| described(command, part));
         if size > limit {
-            too_large.get_or_insert((command, size));
-        } else if size > warned {
+            too_large.get_or_insert((what, size, limit));
+        } else {
             tracing::warn!(
                 workflow_type,
                 size,
                 limit,
-                "[TMPRL1103] {} is large: it stays in the workflow's history, and above the limit the task fails",
-                described(command)
+                "[TMPRL1103] {what} is large: it stays in the workflow's history, and above the limit the task fails"
             );
         }
     }
-    let (command, size) = too_large?;
-    let mut failure = task_failure(
-        explained(
-            &format!("{} of workflow \"{workflow_type}\"", described(command)),
-            size,
-            limit,
-        ),
-        "PayloadsTooLarge",
-    );
+    let (what, size, limit) = too_large?;
+    let what = format!("{what} of workflow \"{workflow_type}\"");
+    let mut failure = task_failure(explained(&what, size, limit), "PayloadsTooLarge");
     failure.cause = WorkflowTaskFailedCause::PayloadsTooLarge;
     Some(failure)
 }
@@ -159,7 +179,7 @@ pub(super) fn largest_parts(request: &RespondWorkflowTaskCompletedRequest) -> St
     let commands = request
         .commands
         .iter()
-        .map(|command| (command.encoded_len(), described(command)));
+        .map(|command| (command.encoded_len(), described(command, Part::Value)));
     let messages = request.messages.iter().map(|message| {
         let what = format!("a message of update \"{}\"", message.protocol_instance_id);
         (message.encoded_len(), what)
@@ -186,31 +206,68 @@ pub(super) fn largest_parts(request: &RespondWorkflowTaskCompletedRequest) -> St
 /// What to do about an answer that is larger than one gRPC message may be.
 pub(super) const SPLIT: &str = "let the workflow do less at a time (await what it starts in batches), keep large values elsewhere and pass their address, or compress them with a payload codec";
 
-/// The size of the largest list of payloads in a command, as the server counts it.
-fn largest(command: &Command) -> usize {
-    let size = |group: &Group| match group {
-        Group::One(payload) => payload.encoded_len(),
-        Group::Many(payloads) => payloads.iter().map(listed_len).sum(),
+/// The size that the server measures against the limit of one place; 0 for what it does not measure. Kind by kind as the
+/// server does it, since it ends the run for what is larger.
+fn value_len(command: &Command) -> usize {
+    let listed = |payloads: Option<&Payloads>| payloads.map_or(0, Payloads::encoded_len);
+    match &command.attributes {
+        Some(Attributes::CompleteWorkflowExecutionCommandAttributes(it)) => listed(it.result.as_ref()),
+        Some(Attributes::FailWorkflowExecutionCommandAttributes(it)) => {
+            it.failure.as_ref().map_or(0, Failure::encoded_len)
+        }
+        Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(it)) => listed(it.input.as_ref()),
+        Some(Attributes::ScheduleActivityTaskCommandAttributes(it)) => listed(it.input.as_ref()),
+        Some(Attributes::StartChildWorkflowExecutionCommandAttributes(it)) => listed(it.input.as_ref()),
+        Some(Attributes::SignalExternalWorkflowExecutionCommandAttributes(it)) => listed(it.input.as_ref()),
+        Some(Attributes::ScheduleNexusOperationCommandAttributes(it)) => {
+            it.input.as_ref().map_or(0, Payload::encoded_len)
+        }
+        Some(Attributes::RecordMarkerCommandAttributes(it)) => it
+            .details
+            .iter()
+            .map(|(key, value)| key.len() + value.encoded_len())
+            .sum(),
+        Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(it)) => {
+            data_len(it.upserted_memo.iter().flat_map(|memo| &memo.fields))
+        }
+        Some(Attributes::UpsertWorkflowSearchAttributesCommandAttributes(it)) => {
+            data_len(it.search_attributes.iter().flat_map(|it| &it.indexed_fields))
+        }
+        _ => 0,
+    }
+}
+
+/// The size that the server measures against the limit of memos.
+fn memo_len(command: &Command) -> usize {
+    let memo = match &command.attributes {
+        Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(it)) => it.memo.as_ref(),
+        Some(Attributes::StartChildWorkflowExecutionCommandAttributes(it)) => it.memo.as_ref(),
+        _ => None,
     };
-    collect_groups(&mut command.clone()).iter().map(size).max().unwrap_or(0)
+    memo.map_or(0, Memo::encoded_len)
 }
 
-fn listed_len(payload: &Payload) -> usize {
-    let length = payload.encoded_len();
-    1 + length_delimiter_len(length) + length
+/// What the server counts of fields: their names and the data of their payloads.
+fn data_len<'a>(fields: impl Iterator<Item = (&'a String, &'a Payload)>) -> usize {
+    fields.map(|(key, value)| key.len() + value.data.len()).sum()
 }
 
-fn described(command: &Command) -> String {
+/// A command, or the part of it that the server measures.
+fn described(command: &Command, part: Part) -> String {
+    let memo = part == Part::Memo;
     match &command.attributes {
         Some(Attributes::CompleteWorkflowExecutionCommandAttributes(_)) => "the result".to_owned(),
         Some(Attributes::FailWorkflowExecutionCommandAttributes(_)) => "the failure".to_owned(),
-        Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(_)) => "the input of the new run".to_owned(),
+        Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(_)) => {
+            format!("the {} of the new run", if memo { "memo" } else { "input" })
+        }
         Some(Attributes::ScheduleActivityTaskCommandAttributes(activity)) => format!(
             "the input of activity \"{}\"",
             activity.activity_type.as_ref().map_or("", |kind| kind.name.as_str())
         ),
         Some(Attributes::StartChildWorkflowExecutionCommandAttributes(child)) => format!(
-            "the input of child workflow \"{}\"",
+            "the {} of child workflow \"{}\"",
+            if memo { "memo" } else { "input" },
             child.workflow_type.as_ref().map_or("", |kind| kind.name.as_str())
         ),
         Some(Attributes::SignalExternalWorkflowExecutionCommandAttributes(signal)) => {
@@ -226,18 +283,26 @@ fn described(command: &Command) -> String {
             )
         }
         Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(_)) => "the memo".to_owned(),
+        Some(Attributes::UpsertWorkflowSearchAttributesCommandAttributes(_)) => {
+            "an upsert of search attributes".to_owned()
+        }
         _ => "a command".to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{fail_large_updates, too_large};
+    use super::{Limits, fail_large_updates, too_large};
     use temporal_client::DataConverter;
     use temporal_client::protos::any;
     use temporal_client::protos::api::command::v1::command::Attributes;
-    use temporal_client::protos::api::command::v1::{Command, CompleteWorkflowExecutionCommandAttributes};
-    use temporal_client::protos::api::common::v1::{Payload, Payloads};
+    use temporal_client::protos::api::command::v1::{
+        Command, CompleteWorkflowExecutionCommandAttributes, FailWorkflowExecutionCommandAttributes,
+        ModifyWorkflowPropertiesCommandAttributes, RecordMarkerCommandAttributes,
+        ScheduleActivityTaskCommandAttributes, StartChildWorkflowExecutionCommandAttributes,
+    };
+    use temporal_client::protos::api::common::v1::{Header, Memo, Payload, Payloads};
+    use temporal_client::protos::api::failure::v1::Failure;
     use temporal_client::protos::api::protocol::v1::Message;
     use temporal_client::protos::api::update::v1::{Acceptance, Input, Outcome, Request, Response, outcome};
 
@@ -326,17 +391,131 @@ mod tests {
         assert_eq!(acceptance.accepted_request_message_id, "m");
     }
 
+    const LIMITS: Limits = Limits { value: 1000, memo: 500 };
+
     #[test]
     fn says_which_value_of_which_workflow_is_too_large() {
-        assert!(too_large(&[completion(900)], "Big", 1000).is_none());
-        assert!(too_large(&[completion(9000)], "Big", 0).is_none());
-        let failure = too_large(&[completion(10), completion(1000)], "Big", 1000).unwrap();
+        assert!(too_large(&[completion(900)], None, "Big", LIMITS).is_none());
+        let unknown = Limits { value: 0, memo: 0 };
+        assert!(too_large(&[completion(9000)], None, "Big", unknown).is_none());
+        let failure = too_large(&[completion(10), completion(1000)], None, "Big", LIMITS).unwrap();
         assert!(
             failure.failure.message.starts_with(
                 "[TMPRL1103] the result of workflow \"Big\" has 1006 bytes, but the namespace takes at most 1000 in one place: keep"
             ),
             "{}",
             failure.failure.message
+        );
+    }
+
+    fn said(attributes: Attributes) -> Option<String> {
+        let command = Command {
+            attributes: Some(attributes),
+            ..Command::default()
+        };
+        let failure = too_large(&[command], None, "Big", LIMITS)?;
+        let message = failure.failure.message;
+        Some(message.split(" bytes").next().unwrap_or_default().to_owned())
+    }
+
+    fn payload(bytes: usize) -> Payload {
+        Payload {
+            data: vec![0; bytes].into(),
+            ..Payload::default()
+        }
+    }
+
+    /// Several values of one command count together, with what is around them, as on the server.
+    #[test]
+    fn counts_what_the_server_counts() {
+        let marker = |bytes| RecordMarkerCommandAttributes {
+            marker_name: "m".to_owned(),
+            details: ["data", "result"]
+                .map(|key| {
+                    let payloads = vec![payload(bytes)];
+                    (key.to_owned(), Payloads { payloads })
+                })
+                .into(),
+            // Not measured.
+            failure: Some(message(5000)),
+            ..Default::default()
+        };
+        let marker = |bytes| said(Attributes::RecordMarkerCommandAttributes(marker(bytes)));
+        assert_eq!(marker(480), None);
+        assert_eq!(
+            marker(495).as_deref(),
+            Some("[TMPRL1103] the marker \"m\" (of a local activity or a side effect) of workflow \"Big\" has 1012")
+        );
+        let failed = |bytes| {
+            said(Attributes::FailWorkflowExecutionCommandAttributes(
+                FailWorkflowExecutionCommandAttributes {
+                    failure: Some(message(bytes)),
+                },
+            ))
+        };
+        assert_eq!(failed(990), None);
+        assert_eq!(
+            failed(1000).as_deref(),
+            Some("[TMPRL1103] the failure of workflow \"Big\" has 1003")
+        );
+        let activity = |header| {
+            let fields = [("trace".to_owned(), payload(header))].into();
+            said(Attributes::ScheduleActivityTaskCommandAttributes(
+                ScheduleActivityTaskCommandAttributes {
+                    header: Some(Header { fields }),
+                    ..Default::default()
+                },
+            ))
+        };
+        assert_eq!(activity(2000), None, "headers are not measured");
+    }
+
+    fn message(bytes: usize) -> Failure {
+        Failure {
+            message: "f".repeat(bytes),
+            ..Failure::default()
+        }
+    }
+
+    /// A memo has a limit of its own, for the notes of a command and for the whole that they leave.
+    #[test]
+    fn memos_are_measured_as_a_whole() {
+        let memo = |bytes| Memo {
+            fields: ["a", "b"].map(|key| (key.to_owned(), payload(bytes))).into(),
+        };
+        let child = |bytes| {
+            said(Attributes::StartChildWorkflowExecutionCommandAttributes(
+                StartChildWorkflowExecutionCommandAttributes {
+                    memo: Some(memo(bytes)),
+                    ..Default::default()
+                },
+            ))
+        };
+        assert_eq!(child(200), None);
+        assert_eq!(
+            child(300).as_deref(),
+            Some("[TMPRL1103] the memo of child workflow \"\" of workflow \"Big\" has 624")
+        );
+        let upsert = |bytes| {
+            said(Attributes::ModifyWorkflowPropertiesCommandAttributes(
+                ModifyWorkflowPropertiesCommandAttributes {
+                    upserted_memo: Some(memo(bytes)),
+                },
+            ))
+        };
+        assert_eq!(upsert(499), None, "the whole is what the limit of memos is for");
+        assert_eq!(
+            upsert(500).as_deref(),
+            Some("[TMPRL1103] the memo of workflow \"Big\" has 1002")
+        );
+        assert!(too_large(&[], Some(&memo(200)), "Big", LIMITS).is_none());
+        let failure = too_large(&[], Some(&memo(300)), "Big", LIMITS).unwrap();
+        let told = failure.failure.message;
+        assert!(
+            told.starts_with(
+                "[TMPRL1103] the memo of workflow \"Big\" has 624 bytes, but the namespace takes at most 500"
+            ),
+            "{told}"
         );
     }
 }

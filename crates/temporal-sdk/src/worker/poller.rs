@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use temporal_client::protos::api::common::v1::WorkerVersionCapabilities;
 use temporal_client::protos::api::taskqueue::v1::{TaskQueue, TaskQueueMetadata};
 use temporal_client::protos::api::workflowservice::v1::{
-    DescribeNamespaceRequest, PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest,
+    DescribeNamespaceRequest, DescribeNamespaceResponse, PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest,
 };
 use temporal_client::{Code, EagerRegistration, RetryOptions, Rpc, RpcError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,26 +24,50 @@ const LONG_POLL: Duration = Duration::from_secs(70);
 /// A poll broken off from this side can, now and then, swallow a task.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Asks what the server can do about open polls when the worker shuts down, and how large values may be.
+/// The longest pause before the server is asked again what it can do.
+const LEARNING_PAUSE: Duration = Duration::from_secs(60);
+
+/// Asks what the server can do about open polls when the worker shuts down, and how large values may be, until it says so.
 pub(super) async fn learn_capabilities(worker: Arc<Shared>) {
     let request = DescribeNamespaceRequest {
         namespace: worker.namespace(),
         ..Default::default()
     };
-    match worker.client.call(request).await {
-        Ok(described) => {
-            let info = described.namespace_info.unwrap_or_default();
-            let limits = info.limits.unwrap_or_default();
-            let limit = u64::try_from(limits.blob_size_limit_error).unwrap_or(0);
-            worker.payload_limit.store(limit, Ordering::Relaxed);
-            let capabilities = info.capabilities.unwrap_or_default();
-            worker
-                .server_ends_polls
-                .store(capabilities.worker_poll_complete_on_shutdown, Ordering::Relaxed);
+    let mut pause = Duration::from_millis(200);
+    let mut warned = false;
+    while !worker.is_shutting_down() {
+        let error = tokio::select! {
+            biased;
+            () = worker.shutdown.wait() => return,
+            described = worker.client.call(request.clone()) => match described {
+                Ok(described) => return learn(&worker, described),
+                Err(error) => error,
+            },
+        };
+        // If it matters for polling, the polls say so too.
+        if !std::mem::replace(&mut warned, true) {
+            tracing::warn!(
+                task_queue = worker.task_queue,
+                namespace = worker.client.namespace(),
+                %error,
+                "the namespace cannot be described: until it can, too large values are not noticed before they are sent, and open polls are broken off when the worker ends"
+            );
         }
-        // If that matters, the polls say so too.
-        Err(error) => tracing::debug!(%error, "the namespace was not described"),
+        rest(&worker, pause).await;
+        pause = (pause * 2).min(LEARNING_PAUSE);
     }
+}
+
+fn learn(worker: &Shared, described: DescribeNamespaceResponse) {
+    let info = described.namespace_info.unwrap_or_default();
+    let limits = info.limits.unwrap_or_default();
+    let bytes = |limit: i64| u64::try_from(limit).unwrap_or(0);
+    let value = bytes(limits.blob_size_limit_error);
+    worker.payload_limit.store(value, Ordering::Relaxed);
+    let memo = bytes(limits.memo_size_limit_error);
+    worker.memo_limit.store(memo, Ordering::Relaxed);
+    let ends_polls = info.capabilities.unwrap_or_default().worker_poll_complete_on_shutdown;
+    worker.server_ends_polls.store(ends_polls, Ordering::Relaxed);
 }
 
 /// Takes workflow tasks from one queue until the worker shuts down.
@@ -235,7 +259,7 @@ fn is_fatal(code: Code) -> bool {
 }
 
 /// 100 ms, then twice as long each time, up to 2 s (10 s when the server says that it has too much to do).
-fn backoff(failures: u32, code: Code) -> Duration {
+pub(super) fn backoff(failures: u32, code: Code) -> Duration {
     let (first, longest) = match code {
         Code::ResourceExhausted => (1000, 10_000),
         _ => (100, 2000),

@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) server_ends_polls: AtomicBool,
     /// How many bytes the namespace takes in one place; 0 while that is not known.
     pub(super) payload_limit: AtomicU64,
+    /// How many bytes the namespace takes as a run's memo; 0 while that is not known.
+    pub(super) memo_limit: AtomicU64,
     /// Set when the time for a graceful end is over.
     pub(super) time_over: Latch<()>,
     pub(super) fatal: mpsc::UnboundedSender<WorkerError>,
@@ -107,6 +109,7 @@ impl Shared {
             shutdown,
             server_ends_polls: AtomicBool::new(false),
             payload_limit: AtomicU64::new(0),
+            memo_limit: AtomicU64::new(0),
             time_over: Latch::default(),
             fatal,
             parked: Mutex::default(),

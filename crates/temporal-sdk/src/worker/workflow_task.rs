@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use temporal_client::protos::api::command::v1::Command;
 use temporal_client::protos::api::command::v1::command::Attributes;
-use temporal_client::protos::api::common::v1::WorkflowExecution;
+use temporal_client::protos::api::common::v1::{Memo, WorkflowExecution};
 use temporal_client::protos::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
+use temporal_client::protos::api::errordetails::v1::NamespaceNotFoundFailure;
 use temporal_client::protos::api::history::v1::HistoryEvent;
 use temporal_client::protos::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 use temporal_client::protos::api::taskqueue::v1::StickyExecutionAttributes;
@@ -204,6 +205,7 @@ impl Ticket {
             query_results,
             sdk_metadata,
             force_create_new_workflow_task,
+            changed_memo,
             closes_workflow,
         } = completion;
         let mut eager_slots = reserve_eager(worker, &mut commands);
@@ -232,7 +234,7 @@ impl Ticket {
             self.failed(worker, codec_failure(&error)).await;
             return None;
         }
-        if let Err(failure) = self.bound(worker, &mut request).await {
+        if let Err(failure) = self.bound(worker, &mut request, changed_memo).await {
             drop(lease);
             self.failed(worker, failure).await;
             return None;
@@ -271,12 +273,23 @@ impl Ticket {
         &self,
         worker: &Shared,
         request: &mut RespondWorkflowTaskCompletedRequest,
+        mut changed_memo: Option<Memo>,
     ) -> Result<(), TaskFailure> {
+        let converter = worker.client.data_converter();
+        if let Some(memo) = &mut changed_memo {
+            codec::encode(converter, memo)
+                .await
+                .map_err(|error| codec_failure(&error))?;
+        }
         let limit = worker.payload_limit.load(Ordering::Relaxed);
-        if let Some(failure) = payload_limit::too_large(&request.commands, &self.workflow_type, limit) {
+        let limits = payload_limit::Limits {
+            value: limit,
+            memo: worker.memo_limit.load(Ordering::Relaxed),
+        };
+        let (commands, kind) = (&request.commands, &self.workflow_type);
+        if let Some(failure) = payload_limit::too_large(commands, changed_memo.as_ref(), kind, limits) {
             return Err(failure);
         }
-        let converter = worker.client.data_converter();
         payload_limit::fail_large_updates(&mut request.messages, &self.described(), limit, converter)
             .await
             .map_err(|error| codec_failure(&error))?;
@@ -306,7 +319,7 @@ impl Ticket {
     async fn refused(&self, worker: &Shared, error: RpcError, parts: Option<String>) {
         let WorkflowExecution { workflow_id, run_id } = &self.execution;
         match error.code() {
-            Code::NotFound => {
+            Code::NotFound if !names_no_namespace(&error) => {
                 tracing::debug!(workflow_id, run_id, %error, "the server waits for a workflow task no more");
             }
             // Something happened in the meantime: the server offers the task again, with that in it.
@@ -327,6 +340,15 @@ impl Ticket {
                 // The cause that names a message too large makes the server end the run; code can be mended.
                 failure.cause = WorkflowTaskFailedCause::PayloadsTooLarge;
                 self.failed(worker, failure).await;
+            }
+            // The server does not always fail the task itself; where it has, it does not take this.
+            Code::InvalidArgument | Code::NotFound => {
+                let message = format!(
+                    "the server does not take the answer to a workflow task of {}: {}",
+                    self.described(),
+                    error.message()
+                );
+                self.failed(worker, task_failure(message, "AnswerRefused")).await;
             }
             _ => tracing::warn!(workflow_id, run_id, %error, "the server does not take the answer to a workflow task"),
         }
@@ -532,6 +554,11 @@ fn take_apart(polled: PollWorkflowTaskQueueResponse, received: Instant) -> (Tick
         queries,
     };
     (ticket, task, pages)
+}
+
+/// Whether a command goes to a namespace that there is not.
+fn names_no_namespace(error: &RpcError) -> bool {
+    error.typed_detail::<NamespaceNotFoundFailure>().is_some()
 }
 
 /// Whether a message was larger than the server takes.
