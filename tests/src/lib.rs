@@ -6,6 +6,7 @@
 
 pub mod env;
 pub mod exceptions;
+pub mod gateway;
 pub mod history;
 pub mod python;
 pub mod server;

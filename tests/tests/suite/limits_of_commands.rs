@@ -1,6 +1,6 @@
 //! Commands that hold more than the namespace takes, as the server counts it: the task fails, and the run lives on.
 
-use crate::{MINUTE, quick_local};
+use crate::MINUTE;
 use std::time::Duration;
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::failure::ApplicationError;
@@ -21,8 +21,8 @@ use temporal_sdk::client::protos::api::workflowservice::v1::{
 use temporal_sdk::client::protos::prost::Message as _;
 use temporal_sdk::client::{Memo, WorkflowExecutionStatus};
 use temporal_sdk::worker::WorkerBuilder;
+use temporal_sdk::workflow;
 use temporal_sdk::workflow::{ChildWorkflowOptions, ContinueAsNewOptions};
-use temporal_sdk::{activity, workflow};
 
 /// What a namespace takes in one place.
 const LIMIT: usize = 2 << 20;
@@ -32,11 +32,6 @@ fn notes() -> Memo {
     Memo::new()
         .with("first", "n".repeat(1_200_000))
         .with("second", "n".repeat(1_200_000))
-}
-
-#[activity]
-async fn gives(bytes: usize) -> activity::Result<String> {
-    Ok("a".repeat(bytes))
 }
 
 /// Does one thing that is too large.
@@ -54,10 +49,9 @@ async fn exceeds(ctx: &workflow::Context, what: String) -> workflow::Result<()> 
                 ctx.sleep(Duration::from_millis(1)).await?;
             }
         }
-        // The result alone fits, with its quotes and its encoding; its marker holds more.
+        // The value alone fits, with its quotes and its encoding; its marker holds more.
         "marker" => {
-            let bytes = LIMIT - 100;
-            ctx.execute_local_activity(gives, bytes, quick_local()).await?;
+            ctx.side_effect(|| "a".repeat(LIMIT - 50));
             ctx.sleep(MINUTE).await?;
         }
         "failure" => return Err(ApplicationError::new("f".repeat(3_000_000)).into()),
@@ -76,7 +70,7 @@ async fn exceeds(ctx: &workflow::Context, what: String) -> workflow::Result<()> 
 }
 
 fn worker(env: &Env) -> WorkerBuilder {
-    env.worker().workflow::<exceeds>().activity(gives)
+    env.worker().workflow::<exceeds>()
 }
 
 /// The failed task of a workflow that does this, which then still runs.
@@ -107,7 +101,7 @@ fn p68_commands_that_are_too_large_in_all_fail_the_task() {
             ("notes", "the memo of workflow \"exceeds\" has 27001"),
             (
                 "marker",
-                "the marker \"core_local_activity\" (of a local activity or a side effect) of workflow \"exceeds\" has 2097",
+                "the marker \"SideEffect\" (of a local activity or a side effect) of workflow \"exceeds\" has 2097",
             ),
             ("failure", "the failure of workflow \"exceeds\" has 30000"),
             (

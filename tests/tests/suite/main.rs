@@ -3,6 +3,7 @@
 
 mod activities;
 mod activity_panics;
+mod answers;
 mod author;
 mod beyond;
 mod cancellation;
@@ -33,8 +34,8 @@ mod history_paging;
 mod interceptors;
 mod kept;
 mod limits;
-mod local_activities;
 mod limits_of_commands;
+mod local_activities;
 mod logging;
 mod messages;
 mod misuse;

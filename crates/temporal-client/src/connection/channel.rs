@@ -143,6 +143,12 @@ impl Connection {
         &self.inner.address
     }
 
+    /// How long one attempt of a call may take, unless the call says otherwise.
+    #[must_use]
+    pub fn rpc_timeout(&self) -> Duration {
+        self.inner.rpc_timeout
+    }
+
     /// What the server can do; `None` for a lazy connection.
     #[must_use]
     pub fn capabilities(&self) -> Option<&Capabilities> {

@@ -24,6 +24,7 @@ pub struct RetryOptions {
     pub(super) jitter: f64,
     pub(super) maximum_attempts: u32,
     pub(super) maximum_elapsed: Option<Duration>,
+    pub(super) timeouts: bool,
 }
 
 impl Default for RetryOptions {
@@ -35,6 +36,7 @@ impl Default for RetryOptions {
             jitter: 0.2,
             maximum_attempts: 10,
             maximum_elapsed: Some(Duration::from_secs(20)),
+            timeouts: false,
         }
     }
 }
@@ -107,9 +109,18 @@ impl RetryOptions {
         self
     }
 
+    /// Whether an attempt without an answer in time (`DeadlineExceeded`) is followed by another; it is not by default. For
+    /// calls that may safely reach the server twice.
+    #[must_use]
+    pub fn timeouts(mut self, retried: bool) -> Self {
+        self.timeouts = retried;
+        self
+    }
+
     /// The pause before another attempt; `None` when there is to be none.
     pub(super) fn pause(&self, attempts: u32, elapsed: Duration, status: &Status, random: f64) -> Option<Duration> {
-        if self.maximum_attempts != 0 && attempts >= self.maximum_attempts || !is_transient(status) {
+        let passes = is_transient(status) || self.timeouts && status.code() == Code::DeadlineExceeded;
+        if self.maximum_attempts != 0 && attempts >= self.maximum_attempts || !passes {
             return None;
         }
         // A server that asks for less gets a longer rest.
@@ -189,6 +200,15 @@ mod tests {
             pauses(RetryOptions::new(), Status::resource_exhausted("")).first(),
             Some(&1000)
         );
+    }
+
+    #[test]
+    fn tries_again_after_timeouts_where_that_is_safe() {
+        let late = || Status::deadline_exceeded("");
+        assert!(pauses(RetryOptions::forever(), late()).is_empty());
+        let safe = RetryOptions::new().timeouts(true).maximum_attempts(3);
+        assert_eq!(pauses(safe, late()).len(), 2);
+        assert!(pauses(safe, Status::not_found("")).is_empty());
     }
 
     #[test]

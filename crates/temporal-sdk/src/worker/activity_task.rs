@@ -17,14 +17,14 @@ use temporal_client::data::{ErasedValue, PayloadConverter};
 use temporal_client::failure::ApplicationError;
 use temporal_client::protos::api::common::v1::{Payload, Payloads};
 use temporal_client::protos::api::enums::v1::ActivityTaskFailedCause;
-use temporal_client::protos::api::failure::v1::Failure;
+use temporal_client::protos::api::failure::v1::failure::FailureInfo;
+use temporal_client::protos::api::failure::v1::{ApplicationFailureInfo, Failure};
 use temporal_client::protos::api::workflowservice::v1::{
     PollActivityTaskQueueResponse, RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
 };
-use temporal_client::protos::payloads::VisitPayloads;
 use temporal_client::protos::prost::Message as _;
-use temporal_client::{Priority, RetryPolicy, Rpc, RpcError};
+use temporal_client::{Code, Priority, RetryPolicy, RpcError};
 
 /// How much longer than its timeout allows an activity is let run before it is told. The server has given it up by then;
 /// telling it frees its slot.
@@ -53,9 +53,10 @@ async fn attempted(
     ticket: &Ticket,
     mut task: PollActivityTaskQueueResponse,
 ) -> Result<(), RpcError> {
+    let told_before = task.heartbeat_details.clone();
     let decoded = codec::decode(worker.client.data_converter(), &mut task).await;
     let input = task.input.take().unwrap_or_default().payloads;
-    let prepared = Prepared::new(worker, task);
+    let prepared = Prepared::new(worker, task, told_before);
     let result = match decoded {
         Err(error) => Err(Error::of_type(
             format!(
@@ -71,7 +72,7 @@ async fn attempted(
     }
     let unsent = prepared.heartbeats.end();
     match result {
-        Ok(payload) => ticket.completed(worker, payload).await,
+        Ok(payload) => ticket.completed(worker, payload, unsent).await,
         // Whoever completes it does not know them.
         Err(error) if error.is_complete_async() => prepared.heartbeats.send_last(unsent).await,
         Err(error) => {
@@ -99,10 +100,11 @@ impl Drop for Prepared {
 }
 
 impl Prepared {
-    fn new(worker: &Arc<Shared>, task: PollActivityTaskQueueResponse) -> Self {
+    /// `told_before` is what the attempt before told with its heartbeats, as the server sent it.
+    fn new(worker: &Arc<Shared>, task: PollActivityTaskQueueResponse, told_before: Option<Payloads>) -> Self {
         let heartbeat_timeout = duration(task.heartbeat_timeout);
         let limit = time_limit(&task);
-        let heartbeats = Heartbeats::new(worker, &task, resource_id(&task), heartbeat_timeout);
+        let heartbeats = Heartbeats::new(worker, &task, resource_id(&task), heartbeat_timeout, told_before);
         let recorder = Arc::clone(&heartbeats);
         let (headers, details) = (task.header.clone(), task.heartbeat_details.clone());
         let (ctx, control) = Context::builder(info(worker, task))
@@ -224,6 +226,8 @@ struct Ticket {
     workflow_id: String,
     task_token: Bytes,
     resource_id: String,
+    /// The types of failures that the retry policy does not retry.
+    lasting: Vec<String>,
 }
 
 impl Ticket {
@@ -235,10 +239,11 @@ impl Ticket {
             workflow_id: task.workflow_execution.clone().unwrap_or_default().workflow_id,
             task_token: task.task_token.clone(),
             resource_id: resource_id(task),
+            lasting: task.retry_policy.clone().unwrap_or_default().non_retryable_error_types,
         }
     }
 
-    async fn completed(&self, worker: &Shared, payload: Payload) -> Result<(), RpcError> {
+    async fn completed(&self, worker: &Shared, payload: Payload, unsent: Option<Vec<Payload>>) -> Result<(), RpcError> {
         let mut request = RespondActivityTaskCompletedRequest {
             task_token: self.task_token.clone(),
             result: Some(Payloads {
@@ -257,7 +262,8 @@ impl Ticket {
             );
             let error = ApplicationError::new(message).kind("CodecError");
             let failure = worker.client.data_converter().error_to_failure(&error, None);
-            return self.failed(worker, failure, None).await;
+            self.log(&failure, false);
+            return self.failed(worker, failure, unsent).await;
         }
         let size = request.result.as_ref().map_or(0, Payloads::encoded_len);
         let limit = payload_limit::known(worker.payload_limit.load(Ordering::Relaxed));
@@ -273,19 +279,23 @@ impl Ticket {
     }
 
     fn result_of(&self) -> String {
+        self.described("result")
+    }
+
+    /// What the activity ended with, for people.
+    fn described(&self, what: &str) -> String {
         let Self {
             activity_type,
             activity_id,
             workflow_id,
             ..
         } = self;
-        format!("the result of activity \"{activity_type}\" (id {activity_id}) of workflow \"{workflow_id}\"")
+        format!("the {what} of activity \"{activity_type}\" (id {activity_id}) of workflow \"{workflow_id}\"")
     }
 
     /// A result that the server does not take, such as one that is too large, fails the activity: otherwise its workflow
     /// would wait until a timeout and never learn why.
     async fn undeliverable(&self, worker: &Shared, error: RpcError, size: usize) -> Result<(), RpcError> {
-        use temporal_client::Code;
         if !matches!(
             error.code(),
             Code::InvalidArgument | Code::ResourceExhausted | Code::OutOfRange
@@ -297,7 +307,7 @@ impl Ticket {
             self.result_of(),
             error.message()
         );
-        if error.message().contains("larger than max") {
+        if is_too_large(&error) {
             return self
                 .too_large(worker, format!("{message}: {}", payload_limit::REMEDY))
                 .await;
@@ -315,7 +325,7 @@ impl Ticket {
             cause: ActivityTaskFailedCause::PayloadsTooLarge.into(),
             ..self.failure_request(worker, failure, None)
         };
-        self.send(worker, request).await
+        self.report(worker, request).await
     }
 
     /// Leaves out what the attempt told last, if it is too large: the failure is what has to arrive.
@@ -391,12 +401,50 @@ impl Ticket {
     }
 
     async fn failed(&self, worker: &Shared, failure: Failure, unsent: Option<Vec<Payload>>) -> Result<(), RpcError> {
-        let mut request = self.failure_request(worker, failure, unsent);
-        if !self.encode(worker, &mut request).await {
-            return Ok(());
+        let request = self.failure_request(worker, failure, unsent);
+        self.report(worker, request).await
+    }
+
+    /// Reports a failure. One that the codec cannot encode, or that fits no message, is replaced by one without payloads
+    /// that says so: otherwise the activity would only time out.
+    async fn report(&self, worker: &Shared, mut request: RespondActivityTaskFailedRequest) -> Result<(), RpcError> {
+        let converter = worker.client.data_converter();
+        let stand_in = StandIn::of(request.failure.as_ref(), &self.lasting);
+        let unsent = request.last_heartbeat_details.clone();
+        let described = format!("{} {}", self.described("failure"), stand_in.described());
+        if let Err(error) = codec::encode(converter, &mut request).await {
+            let message = format!("the payload codec cannot encode {described}: {error}");
+            request.failure = Some(self.logged(stand_in.failure("CodecError", message)));
+            request.last_heartbeat_details = unsent;
+            if codec::encode(converter, &mut request).await.is_err() {
+                request.last_heartbeat_details = None;
+            }
         }
         self.bound_details(worker, &mut request);
-        worker.respond(request).await.map(drop)
+        let (size, unsent) = (request.encoded_len(), request.last_heartbeat_details.clone());
+        let error = match worker.respond(request.clone()).await {
+            Err(error) if is_too_large(&error) => error,
+            answered => return answered.map(drop),
+        };
+        let message = format!(
+            "{described} has {size} bytes, more than one message may have: {} ({})",
+            payload_limit::REMEDY,
+            error.message()
+        );
+        request.failure = Some(self.logged(stand_in.failure("PayloadsTooLarge", message)));
+        request.last_heartbeat_details = unsent;
+        match worker.respond(request.clone()).await {
+            Err(error) if is_too_large(&error) && request.last_heartbeat_details.take().is_some() => {
+                worker.respond(request).await.map(drop)
+            }
+            answered => answered.map(drop),
+        }
+    }
+
+    /// The failure, which people are told of.
+    fn logged(&self, failure: Failure) -> Failure {
+        self.log(&failure, false);
+        failure
     }
 
     fn failure_request(
@@ -457,28 +505,89 @@ impl Ticket {
         self.failed(worker, failure, unsent).await
     }
 
-    async fn send<R: Rpc + VisitPayloads + Send>(&self, worker: &Shared, mut request: R) -> Result<(), RpcError> {
-        if !self.encode(worker, &mut request).await {
-            return Ok(());
+    /// Reports a cancellation; without its details, if these cannot be sent.
+    async fn send(&self, worker: &Shared, mut request: RespondActivityTaskCanceledRequest) -> Result<(), RpcError> {
+        let left_out = |why: &str| {
+            tracing::error!(
+                activity_type = self.activity_type,
+                activity_id = self.activity_id,
+                workflow_id = self.workflow_id,
+                "the details of a cancellation cannot be sent: they are left out: {why}"
+            );
+        };
+        if let Err(error) = codec::encode(worker.client.data_converter(), &mut request).await {
+            left_out(&error.to_string());
+            request.details = None;
         }
-        worker.respond(request).await.map(drop)
+        // The server would fail the activity for them.
+        let size = request.details.as_ref().map_or(0, Payloads::encoded_len);
+        let limit = payload_limit::known(worker.payload_limit.load(Ordering::Relaxed));
+        if let Some(limit) = limit.filter(|limit| size > *limit) {
+            left_out(&payload_limit::explained("what the activity gave", size, limit));
+            request.details = None;
+        }
+        match worker.respond(request.clone()).await {
+            Err(error) if is_too_large(&error) && request.details.take().is_some() => {
+                left_out(error.message());
+                worker.respond(request).await.map(drop)
+            }
+            answered => answered.map(drop),
+        }
+    }
+}
+
+/// Whether a message was larger than the server takes.
+fn is_too_large(error: &RpcError) -> bool {
+    error.code() == Code::ResourceExhausted && error.message().contains("larger than max")
+}
+
+/// How many characters of a failure's texts are told where the failure itself cannot be sent.
+const TOLD: usize = 1000;
+
+/// What takes the place of a failure that cannot be sent: as retryable as that is, without its payloads.
+struct StandIn {
+    info: ApplicationFailureInfo,
+    type_name: String,
+    message: String,
+}
+
+impl StandIn {
+    /// `lasting` are the types that the retry policy does not retry.
+    fn of(failure: Option<&Failure>, lasting: &[String]) -> Self {
+        let info = match failure.and_then(|failure| failure.failure_info.as_ref()) {
+            Some(FailureInfo::ApplicationFailureInfo(info)) => ApplicationFailureInfo {
+                non_retryable: info.non_retryable || lasting.contains(&info.r#type),
+                details: None,
+                ..info.clone()
+            },
+            _ => ApplicationFailureInfo::default(),
+        };
+        Self {
+            type_name: beginning(&info.r#type),
+            message: beginning(failure.map_or("", |failure| &failure.message)),
+            info,
+        }
     }
 
-    /// Applies the codec; false, which is logged, if it fails.
-    async fn encode(&self, worker: &Shared, request: &mut (dyn VisitPayloads + Send)) -> bool {
-        match codec::encode(worker.client.data_converter(), request).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(
-                    activity_type = self.activity_type,
-                    workflow_id = self.workflow_id,
-                    %error,
-                    "the payload codec cannot encode how an activity ended: the server will time it out"
-                );
-                false
-            }
+    /// What it stands for.
+    fn described(&self) -> String {
+        format!("(type \"{}\", beginning \"{}\")", self.type_name, self.message)
+    }
+
+    fn failure(&self, kind: &str, message: String) -> Failure {
+        Failure {
+            message,
+            failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+                r#type: kind.to_owned(),
+                ..self.info.clone()
+            })),
+            ..Failure::default()
         }
     }
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(TOLD).collect()
 }
 
 pub(super) fn details_payloads(

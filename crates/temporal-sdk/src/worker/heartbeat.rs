@@ -1,5 +1,6 @@
 //! Heartbeats of an activity to the server.
 
+use super::poller::backoff;
 use super::shared::Shared;
 use super::{codec, payload_limit};
 use crate::activity::{CancellationReason, Control};
@@ -13,10 +14,16 @@ use temporal_client::protos::api::workflowservice::v1::{
     PollActivityTaskQueueResponse, RecordActivityTaskHeartbeatRequest, RecordActivityTaskHeartbeatResponse,
 };
 use temporal_client::protos::prost::Message as _;
-use temporal_client::{Code, RpcError};
+use temporal_client::{CallOptions, Code, RetryOptions, RpcError};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+
+/// The part of the heartbeat timeout that one call may take: what is left when a heartbeat is due is twice as much.
+const CALL_PART: u32 = 10;
+
+/// What one call may take in any case, since servers may be far away.
+const SHORTEST_CALL: Duration = Duration::from_millis(500);
 
 /// The heartbeats of one attempt: the newest details, sent at most once in an interval.
 #[derive(Debug)]
@@ -54,18 +61,20 @@ struct State {
 }
 
 impl Heartbeats {
+    /// `taken` is what the attempts before told, as the server has it: encoded.
     pub(super) fn new(
         worker: &Arc<Shared>,
         task: &PollActivityTaskQueueResponse,
         resource_id: String,
         timeout: Option<Duration>,
+        taken: Option<Payloads>,
     ) -> Arc<Self> {
         let state = State {
             details: Vec::new(),
             recorded: 0,
             delivered: 0,
             heard: Instant::now(),
-            taken: None,
+            taken,
             complained: false,
             sender: None,
             ended: false,
@@ -118,7 +127,7 @@ impl Heartbeats {
     /// Sends the details that the end of the attempt left over, since nothing else tells the server of them.
     pub(super) async fn send_last(&self, unsent: Option<Vec<Payload>>) -> Result<(), RpcError> {
         match unsent {
-            Some(details) => self.send(details).await.map(drop),
+            Some(details) => self.send(details, self.worker.patiently()).await.map(drop),
             None => Ok(()),
         }
     }
@@ -140,6 +149,8 @@ impl Heartbeats {
 
     /// Sends as long as there is something new, an interval apart.
     async fn send_all(self: Arc<Self>) {
+        // Calls that failed in a row, and those without an answer in time.
+        let (mut failures, mut late) = (0_u32, 0_u32);
         loop {
             let (details, number) = {
                 let mut state = self.state.lock();
@@ -149,27 +160,50 @@ impl Heartbeats {
                 }
                 (state.details.clone(), state.recorded)
             };
-            match self.send(details).await {
+            // Tried again here, with the newest details.
+            let options = CallOptions::new()
+                .retry(RetryOptions::none())
+                .timeout(self.call_timeout(late));
+            match self.send(details, options).await {
                 Ok(answer) => self.hear(&answer),
                 Err(error) if error.is_not_found() => self.cancel(CancellationReason::NotFound),
                 Err(error) => {
-                    let Self {
-                        activity_type,
-                        activity_id,
-                        workflow_id,
-                        ..
-                    } = &*self;
-                    tracing::warn!(activity_type, activity_id, workflow_id, %error, "a heartbeat was not delivered");
-                    tokio::time::sleep(self.interval).await;
+                    if failures == 0 {
+                        let Self {
+                            activity_type,
+                            activity_id,
+                            workflow_id,
+                            ..
+                        } = &*self;
+                        tracing::warn!(activity_type, activity_id, workflow_id, %error, "a heartbeat was not delivered: it is tried again");
+                    }
+                    failures += 1;
+                    late += u32::from(error.code() == Code::DeadlineExceeded);
+                    tokio::time::sleep(backoff(failures, error.code()).min(self.interval)).await;
                     continue;
                 }
             }
+            (failures, late) = (0, 0);
             self.state.lock().delivered = number;
             tokio::time::sleep(self.interval).await;
         }
     }
 
-    async fn send(&self, details: Vec<Payload>) -> Result<RecordActivityTaskHeartbeatResponse, RpcError> {
+    /// How long one call may take, so that there is time for another before the server gives the activity up; longer after
+    /// calls that were late, since the server may be slow.
+    fn call_timeout(&self, late: u32) -> Duration {
+        let most = self.worker.client.connection().rpc_timeout();
+        self.timeout.map_or(most, |timeout| {
+            let first = (timeout / CALL_PART).max(SHORTEST_CALL);
+            first.saturating_mul(1 << late.min(10)).min(most)
+        })
+    }
+
+    async fn send(
+        &self,
+        details: Vec<Payload>,
+        options: CallOptions,
+    ) -> Result<RecordActivityTaskHeartbeatResponse, RpcError> {
         let mut request = RecordActivityTaskHeartbeatRequest {
             task_token: self.task_token.clone(),
             details: (!details.is_empty()).then_some(Payloads { payloads: details }),
@@ -195,11 +229,12 @@ impl Heartbeats {
             ));
             request.details = self.state.lock().taken.clone();
         }
-        let answer = match self.worker.client.call(request.clone()).await {
+        let call = |request| self.worker.client.call(request).options(options.clone());
+        let answer = match call(request.clone()).await {
             Err(error) if refuses_details(&error) && request.details.is_some() => {
                 self.complain(error.message());
-                request.details = self.state.lock().taken.take();
-                self.worker.client.call(request.clone()).await?
+                request.details = self.state.lock().taken.clone();
+                call(request.clone()).await?
             }
             answer => answer?,
         };

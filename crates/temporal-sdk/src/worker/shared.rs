@@ -16,7 +16,7 @@ use std::time::Duration;
 use temporal_client::protos::api::common::v1::WorkerVersionStamp;
 use temporal_client::protos::api::enums::v1::TaskQueueKind;
 use temporal_client::protos::api::taskqueue::v1::TaskQueue;
-use temporal_client::{Client, RetryOptions, Rpc, RpcError};
+use temporal_client::{CallOptions, Client, RetryOptions, Rpc, RpcError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -155,12 +155,21 @@ impl Shared {
         })
     }
 
-    /// Delivers an answer: tries for a minute if the server cannot be reached.
+    /// Delivers an answer, or asks for what can be asked for twice: tries for a minute if the server cannot be reached or
+    /// does not answer.
     pub(super) async fn respond<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        let patiently = RetryOptions::forever()
+        self.client.call(request).options(self.patiently()).await
+    }
+
+    /// How an answer is delivered. An attempt has half the time of other calls: what was lost with a connection that died
+    /// without a word is sent again before the server gives up waiting. It takes one answer of several.
+    pub(super) fn patiently(&self) -> CallOptions {
+        let retry = RetryOptions::forever()
             .maximum_interval(Duration::from_secs(2))
-            .maximum_elapsed(PATIENCE);
-        self.client.call(request).retry(patiently).await
+            .maximum_elapsed(PATIENCE)
+            .timeouts(true);
+        let attempt = self.client.connection().rpc_timeout() / 2;
+        CallOptions::new().retry(retry).timeout(attempt)
     }
 
     /// Runs a task that the worker waits for when it ends.

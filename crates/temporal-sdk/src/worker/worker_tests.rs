@@ -98,7 +98,7 @@ async fn delivered(client: &Client, wanted: impl Fn(u32) -> bool) -> u32 {
 async fn heartbeats_within_the_interval_wait() {
     let env = WorkflowEnvironment::start_local().await.unwrap();
     let (worker, task) = activity_by_hand(env.client(), HOUR).await;
-    let heartbeats = Heartbeats::new(&worker, &task, String::new(), Some(HOUR));
+    let heartbeats = Heartbeats::new(&worker, &task, String::new(), Some(HOUR), None);
     heartbeats.record(details(0));
     assert_eq!(delivered(env.client(), |_| true).await, 0);
     for number in 1..=100 {
@@ -114,7 +114,7 @@ async fn heartbeats_within_the_interval_wait() {
 async fn the_newest_heartbeat_follows_after_the_interval() {
     let env = WorkflowEnvironment::start_local().await.unwrap();
     let (worker, task) = activity_by_hand(env.client(), Duration::from_millis(20)).await;
-    let heartbeats = Heartbeats::new(&worker, &task, String::new(), Some(HOUR));
+    let heartbeats = Heartbeats::new(&worker, &task, String::new(), Some(HOUR), None);
     for number in 0..=100 {
         heartbeats.record(details(number));
     }
