@@ -6,6 +6,7 @@ use super::options::Options;
 use super::registry::ActivityRegistry;
 use super::shard::Shards;
 use crate::activity::{CancellationReason, Control, Error, ExecutorError, Latch};
+use crate::panic;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -172,13 +173,19 @@ impl Shared {
         CallOptions::new().retry(retry).timeout(attempt)
     }
 
-    /// Runs a task that the worker waits for when it ends.
+    /// Runs a task that the worker waits for when it ends. Its panic ends the worker, at once.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let mut tasks = self.tasks.lock();
         while let Some(ended) = tasks.try_join_next() {
             self.ended(ended);
         }
-        tasks.spawn(task)
+        let fatal = self.fatal.clone();
+        tasks.spawn(async move {
+            if let Err(panic) = panic::caught(task).await {
+                // Nobody may be left to hear it.
+                let _ = fatal.send(WorkerError::Panicked(panic.to_string()));
+            }
+        })
     }
 
     /// Waits for all tasks, also for those that they begin.

@@ -236,3 +236,23 @@ async fn a_query_leaves_the_local_activities_of_its_run_alone() {
     }
     worker.abort();
 }
+
+/// A task that panics is noticed at once, not only when another one begins.
+#[tokio::test]
+async fn a_panic_of_a_task_ends_the_worker() {
+    let env = WorkflowEnvironment::start_local().await.unwrap();
+    let worker = Worker::builder(env.client(), "panics")
+        .workflow::<two>()
+        .build()
+        .unwrap();
+    let (fatal, mut fatal_errors) = unbounded_channel();
+    let Assembled { shared, pollers, .. } = worker.assemble(fatal).unwrap();
+    shared.spawn(async { panic!("of a task") });
+    let error = fatal_errors.recv().await.unwrap().to_string();
+    assert!(
+        error.starts_with("the worker panicked: of a task (at crates/"),
+        "{error}"
+    );
+    drop(pollers);
+    shared.abort();
+}
