@@ -166,8 +166,9 @@ const REFUSED: [(&str, &str, &[&str]); 14] = [
 ];
 
 /// Types of modules that are refused which do something themselves. Other types and constants there do nothing.
-const ACTORS: [&str; 20] = [
+const ACTORS: [&str; 22] = [
     "Agent",
+    "AgentBuilder",
     "Builder",
     "Client",
     "ClientBuilder",
@@ -185,6 +186,7 @@ const ACTORS: [&str; 20] = [
     "TcpSocket",
     "TcpStream",
     "UdpSocket",
+    "UnixDatagram",
     "UnixListener",
     "UnixStream",
 ];
@@ -362,6 +364,7 @@ mod tests {
             "std::thread::Builder::new",
             "reqwest::Client::new",
             "reqwest::blocking::get",
+            "tokio::net::UnixDatagram::unbound",
             "tokio::task::JoinSet::new",
             "tokio::time::Instant::now",
             "fastrand::Rng::new",
