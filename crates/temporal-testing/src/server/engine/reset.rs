@@ -83,7 +83,7 @@ impl Engine {
         }
         self.turn(base, |turn| turn.record(Record::ResetTo(new_run_id)));
         // What the end of the old run released is among it.
-        let (own, later) = self.events_since(base, last);
+        let later = self.events_since(base, last);
         let base_run_id = self
             .runs
             .get(&base)
@@ -98,11 +98,6 @@ impl Engine {
             for update in admitted {
                 turn.admit_again(update);
             }
-            for event in own {
-                turn.reapply_operation(&event, reapply);
-                turn.reapply(event, reapply);
-            }
-            // Operations of the runs that continued it as new are others, though their events may have the same numbers.
             for event in later {
                 turn.reapply(event, reapply);
             }
@@ -151,14 +146,11 @@ impl Engine {
     }
 
     /// The events of a run after `last`, and those of the runs that continued it as new.
-    fn events_since(&self, run: RunKey, last: i64) -> (Vec<h::HistoryEvent>, Vec<h::HistoryEvent>) {
-        let base = self.runs.get(&run);
-        let own = base.map(|run| run.history.events(last + 1, run.history.len()).collect());
-        let (base, mut key, mut events) = (run, run, Vec::new());
+    fn events_since(&self, run: RunKey, last: i64) -> Vec<h::HistoryEvent> {
+        let (mut key, mut last, mut events) = (run, last, Vec::new());
         while let Some(run) = self.runs.get(&key) {
-            if key != base {
-                events.extend(run.history.events(1, run.history.len()));
-            }
+            events.extend(run.history.events(last + 1, run.history.len()));
+            last = 0;
             let next = run
                 .next_run_id
                 .filter(|_| run.status == WorkflowExecutionStatus::ContinuedAsNew)
@@ -166,7 +158,7 @@ impl Engine {
             let Some(next) = next else { break };
             key = next;
         }
-        (own.unwrap_or_default(), events)
+        events
     }
 
     /// The run that a parent's child reports to: resets are followed.
@@ -320,39 +312,35 @@ impl Turn<'_> {
                 let attributes = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it);
                 self.event_with(attributes, extras);
             }
-            Some(_) | None => {}
-        }
-    }
-
-    /// Tells the run what became of an operation that it shares with its predecessor.
-    fn reapply_operation(&mut self, event: &h::HistoryEvent, what: Reapply) {
-        let Some(attributes) = &event.attributes else { return };
-        if !self.is_news_of_nexus(attributes) {
-            self.reapply_to_child(attributes.clone());
-        } else if what.nexus {
-            let extras = Extras {
-                links: event.links.clone(),
-                ..Extras::default()
-            };
-            self.event_with(attributes.clone(), extras);
+            Some(attributes) if what.nexus && self.is_news_of_nexus(&attributes) => {
+                let extras = Extras {
+                    links: event.links,
+                    ..Extras::default()
+                };
+                self.event_with(attributes, extras);
+            }
+            Some(attributes) => self.reapply_to_child(attributes),
+            None => {}
         }
     }
 
     /// Whether an event says that a pending Nexus operation began or ended.
     fn is_news_of_nexus(&self, attributes: &Attributes) -> bool {
         use Attributes::*;
-        let id = match attributes {
-            NexusOperationStartedEventAttributes(it) => it.scheduled_event_id,
-            NexusOperationCompletedEventAttributes(it) => it.scheduled_event_id,
-            NexusOperationFailedEventAttributes(it) => it.scheduled_event_id,
-            NexusOperationCanceledEventAttributes(it) => it.scheduled_event_id,
-            NexusOperationTimedOutEventAttributes(it) => it.scheduled_event_id,
+        let (id, request_id) = match attributes {
+            NexusOperationStartedEventAttributes(it) => (it.scheduled_event_id, &it.request_id),
+            NexusOperationCompletedEventAttributes(it) => (it.scheduled_event_id, &it.request_id),
+            NexusOperationFailedEventAttributes(it) => (it.scheduled_event_id, &it.request_id),
+            NexusOperationCanceledEventAttributes(it) => (it.scheduled_event_id, &it.request_id),
+            NexusOperationTimedOutEventAttributes(it) => (it.scheduled_event_id, &it.request_id),
             _ => return false,
         };
-        self.nexus.contains_key(&id)
+        // Runs that continued the base as new have operations of the same numbers.
+        self.nexus.get(&id).is_some_and(|it| it.request_id == *request_id)
     }
 
-    /// What became of a child that the new run has, too.
+    /// What became of a child that the new run has, too. As on the real server the number alone tells the child, though a run
+    /// that continued the base as new may have another one of that number.
     fn reapply_to_child(&mut self, mut attributes: Attributes) {
         use Attributes::*;
         let (initiated_event_id, started) = match &mut attributes {
