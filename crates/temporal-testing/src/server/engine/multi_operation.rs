@@ -20,6 +20,8 @@ use super::update::{WaiterKind, check_update};
 #[derive(Debug)]
 pub(super) struct WithStart {
     response: wf::StartWorkflowExecutionResponse,
+    /// The update was done before: then nothing is linked.
+    done: bool,
     /// This call began the run.
     fresh: bool,
     /// What to do again, once, if the run that it used closes without a word about the update.
@@ -36,9 +38,16 @@ pub(super) struct Again {
 
 impl WithStart {
     /// The answer to both, once the update has its own.
-    pub(super) fn answer(self, update: wf::UpdateWorkflowExecutionResponse) -> wf::ExecuteMultiOperationResponse {
+    pub(super) fn answer(
+        mut self,
+        mut update: wf::UpdateWorkflowExecutionResponse,
+    ) -> wf::ExecuteMultiOperationResponse {
         use wf::execute_multi_operation_response::{self as multi, response::Response as Part};
         let part = |part| multi::Response { response: Some(part) };
+        if self.done {
+            self.response.link = None;
+            update.link = None;
+        }
         wf::ExecuteMultiOperationResponse {
             responses: vec![
                 part(Part::StartWorkflow(self.response)),
@@ -190,9 +199,21 @@ impl Engine {
                 .start(namespace, start, None)
                 .map_err(|status| start_failed(&status))?,
         };
-        let response = self.start_response(&outcome)?;
+        let mut response = self.start_response(&outcome)?;
         let fresh = outcome.fresh;
-        let kind = WaiterKind::WithStart(Box::new(WithStart { response, fresh, again }));
+        if !fresh {
+            response.started = false;
+            response.first_execution_run_id.clear();
+        }
+        let run = self.runs.get(&outcome.key);
+        let done = run.is_some_and(|run| run.update_is_done(&update_id));
+        let start = WithStart {
+            response,
+            done,
+            fresh,
+            again,
+        };
+        let kind = WaiterKind::WithStart(Box::new(start));
         self.admit_update(call, outcome.key, request, wanted, kind)
             .map_err(|status| update_failed(&status, fresh))
     }

@@ -105,12 +105,13 @@ impl Run {
 
     /// Whether the run has an update of this id that can still be waited for, or that is done.
     pub(super) fn has_update(&self, id: &str) -> bool {
-        let done = self
-            .updates
-            .get(id)
-            .is_some_and(|it| matches!(it.stage, UpdateStage::Completed(_)));
         let known = self.updates.contains_key(id) || self.live.updates.contains_key(id);
-        done || (known && self.is_open())
+        self.update_is_done(id) || (known && self.is_open())
+    }
+
+    pub(super) fn update_is_done(&self, id: &str) -> bool {
+        let update = self.updates.get(id);
+        update.is_some_and(|it| matches!(it.stage, UpdateStage::Completed(_)))
     }
 
     /// What this run adds to the engine's count of things in flight.

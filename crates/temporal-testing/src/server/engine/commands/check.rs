@@ -228,7 +228,8 @@ impl<'a> Checker<'a> {
             ));
         }
         check_retry(CAUSE, it.retry_policy.as_ref(), |text| text)?;
-        check_priority(it.priority.as_ref()).map_err(|status| bad(CAUSE, status.message))?;
+        check_priority(it.priority.as_ref())
+            .map_err(|status| bad(CAUSE, format!("invalid priorities: {}", status.message)))?;
         check_blob(
             &self.limits,
             CAUSE,

@@ -171,7 +171,7 @@ fn priorities_that_make_no_sense_are_refused_wherever_they_are_set() {
     let refused = t.complete_with(&task, vec![bad], |_| {}).unwrap_err();
     assert_eq!(
         refused.message,
-        "BadScheduleActivityAttributes: priority key can't be negative"
+        "BadScheduleActivityAttributes: invalid priorities: priority key can't be negative"
     );
     let task = t.poll();
     let child = c::StartChildWorkflowExecutionCommandAttributes {
