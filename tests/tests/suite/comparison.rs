@@ -49,6 +49,12 @@ const EXCEPTIONS: &[(&str, &str, &str, &str)] = &[
         "the workflow returns how long it slept",
     ),
     (
+        "last-task-answers-a-query",
+        "workflow task",
+        ".queries",
+        "the ids of queries are the server's",
+    ),
+    (
         "nexus",
         "EVENT_TYPE_WORKFLOW_TASK_STARTED",
         ".historySizeBytes",

@@ -6,10 +6,17 @@ use super::tasks_by_hand::by_hand;
 use futures_util::FutureExt as _;
 use std::time::Duration;
 use temporal_integration_tests::history::EventType;
+use temporal_protos::api::command::v1::ScheduleNexusOperationCommandAttributes;
+use temporal_protos::api::command::v1::command::Attributes;
 use temporal_protos::api::common::v1::{Header, Memo, SearchAttributes};
-use temporal_protos::api::enums::v1::{ResetReapplyExcludeType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use temporal_protos::api::enums::v1::{
+    CommandType, ParentClosePolicy, ResetReapplyExcludeType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
+use temporal_protos::api::nexus::v1::start_operation_response::Variant as Start;
+use temporal_protos::api::nexus::v1::{self as nexus};
 use temporal_protos::api::workflow::v1::OnConflictOptions;
 use temporal_protos::api::workflowservice::v1 as wf;
+use temporal_testing::WorkflowEnvironment;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -46,7 +53,7 @@ fn every_second(request: &mut wf::StartWorkflowExecutionRequest) {
 }
 
 /// Resets the workflow to the task that ends, or would end, with this event.
-async fn reset(
+pub(super) async fn reset(
     hand: &Hand<'_>,
     event_id: i64,
     change: impl FnOnce(&mut wf::ResetWorkflowExecutionRequest),
@@ -63,6 +70,60 @@ async fn reset(
     change(&mut request);
     hand.call(request).await?;
     Ok(())
+}
+
+/// A Nexus operation that the handler answers so behind the workflow task at event 9, to which the workflow is reset.
+async fn operation_and_reset(
+    hand: &Hand<'_>,
+    answer: Start,
+    change: impl FnOnce(&mut wf::ResetWorkflowExecutionRequest),
+) -> anyhow::Result<()> {
+    let handlers = queue(&format!("{}-handlers", hand.queue().name));
+    let endpoint = handlers.name.replace('_', "-");
+    let tests = WorkflowEnvironment::from_client(hand.client().clone());
+    tests.create_nexus_endpoint(&endpoint, &handlers.name).await?;
+    let attributes = ScheduleNexusOperationCommandAttributes {
+        endpoint,
+        service: "shop".to_owned(),
+        operation: "order".to_owned(),
+        ..ScheduleNexusOperationCommandAttributes::default()
+    };
+    let schedule = command(
+        CommandType::ScheduleNexusOperation,
+        Attributes::ScheduleNexusOperationCommandAttributes(attributes),
+    );
+    hand.begin(vec![schedule]).await?;
+    hand.signal("first").await?;
+    let task = hand.task().await?;
+    hand.complete(&task, vec![]).await?;
+    let poll = wf::PollNexusTaskQueueRequest {
+        namespace: hand.namespace(),
+        task_queue: Some(handlers),
+        identity: "handler".to_owned(),
+        ..wf::PollNexusTaskQueueRequest::default()
+    };
+    let asked = hand.call(poll).await?;
+    let start = nexus::StartOperationResponse { variant: Some(answer) };
+    let respond = wf::RespondNexusTaskCompletedRequest {
+        namespace: hand.namespace(),
+        identity: "handler".to_owned(),
+        task_token: asked.task_token,
+        response: Some(nexus::Response {
+            variant: Some(nexus::response::Variant::StartOperation(start)),
+        }),
+        ..wf::RespondNexusTaskCompletedRequest::default()
+    };
+    hand.call(respond).await?;
+    hand.until(EventType::WorkflowTaskScheduled, 3).await?;
+    reset(hand, 9, change).await?;
+    hand.end().await
+}
+
+fn at_once() -> Start {
+    Start::SyncSuccess(nexus::start_operation_response::Sync {
+        payload: Some(payload("ordered")),
+        ..nexus::start_operation_response::Sync::default()
+    })
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -497,6 +558,72 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             })
             .await?;
             hand.end().await?;
+        }),
+    ),
+    (
+        "reset-before-an-operation-completed",
+        by_hand!(|hand| {
+            operation_and_reset(&hand, at_once(), |_| {}).await?;
+        }),
+    ),
+    (
+        "reset-before-an-operation-started",
+        by_hand!(|hand| {
+            let started = Start::AsyncSuccess(nexus::start_operation_response::Async {
+                operation_token: "tok".to_owned(),
+                ..nexus::start_operation_response::Async::default()
+            });
+            operation_and_reset(&hand, started, |_| {}).await?;
+        }),
+    ),
+    (
+        "reset-before-an-operation-without-nexus",
+        by_hand!(|hand| {
+            operation_and_reset(&hand, at_once(), |request| {
+                request.reset_reapply_exclude_types = vec![ResetReapplyExcludeType::Nexus as i32];
+            })
+            .await?;
+        }),
+    ),
+    (
+        "reset-after-the-execution-timeout",
+        by_hand!(|hand| {
+            hand.start_with(|request| request.workflow_execution_timeout = seconds(2))
+                .await?;
+            let task = hand.task().await?;
+            hand.complete(&task, vec![marker("m")]).await?;
+            hand.until(EventType::WorkflowExecutionTimedOut, 1).await?;
+            hand.let_pass(Duration::from_secs(1)).await?;
+            reset(&hand, 4, |_| {}).await?;
+            let task = hand.task().await?;
+            hand.complete(&task, vec![marker("m")]).await?;
+            hand.until(EventType::WorkflowExecutionTimedOut, 1).await?;
+        }),
+    ),
+    (
+        "reset-before-a-run-with-another-child",
+        by_hand!(|hand| {
+            let first = hand.start().await?;
+            let task = hand.task().await?;
+            let child = |suffix: &str| hand.child(suffix, ParentClosePolicy::Abandon, |_| {});
+            hand.complete(&task, vec![child("one")]).await?;
+            let one = hand.task_of(hand.children()).await?;
+            let task = hand.task().await?;
+            hand.complete(&task, vec![continue_as_new(|_| {})]).await?;
+            let task = hand.task().await?;
+            hand.complete(&task, vec![child("two")]).await?;
+            let two = hand.task_of(hand.children()).await?;
+            hand.complete(&two, vec![complete_workflow()]).await?;
+            hand.until(EventType::ChildWorkflowExecutionCompleted, 1).await?;
+            reset(&hand, 9, |it| {
+                if let Some(execution) = &mut it.workflow_execution {
+                    execution.run_id = first;
+                }
+            })
+            .await?;
+            // To the real server a child is the number of its first event, so the other run's child stands for this run's.
+            hand.end().await?;
+            hand.complete(&one, vec![complete_workflow()]).await?;
         }),
     ),
     (

@@ -1,6 +1,7 @@
 //! Children and other workflows: how they begin, how they end, and what becomes of them when their parent does.
 
 use super::Scenario;
+use super::chains_by_hand::reset;
 use super::hand::*;
 use super::tasks_by_hand::by_hand;
 use futures_util::FutureExt as _;
@@ -52,6 +53,32 @@ fn one(hand: &Hand<'_>) -> temporal_protos::api::command::v1::Command {
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
+    (
+        "child-is-reset",
+        by_hand!(|hand| {
+            let task = parent_and_child(&hand, one(&hand)).await?;
+            hand.complete(&task, vec![marker("m")]).await?;
+            let child = hand.other("child");
+            reset(&hand, 4, |it| it.workflow_execution = Some(child)).await?;
+            let task = hand.task_of(hand.children()).await?;
+            hand.complete(&task, vec![complete_workflow()]).await?;
+            hand.end().await?;
+        }),
+    ),
+    (
+        "child-is-reset-to-its-first-run",
+        by_hand!(|hand| {
+            let task = parent_and_child(&hand, one(&hand)).await?;
+            let first = task.workflow_execution.clone();
+            hand.complete(&task, vec![continue_as_new(|_| {})]).await?;
+            let task = hand.task_of(hand.children()).await?;
+            hand.complete(&task, vec![marker("m")]).await?;
+            reset(&hand, 4, |it| it.workflow_execution = first).await?;
+            let task = hand.task_of(hand.children()).await?;
+            hand.complete(&task, vec![complete_workflow()]).await?;
+            hand.end().await?;
+        }),
+    ),
     (
         "parent-completes",
         by_hand!(|hand| {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use temporal_integration_tests::history::EventType;
 use temporal_protos::api::command::v1::Command;
 use temporal_protos::api::command::v1::command::Attributes;
-use temporal_protos::api::common::v1::{Memo, SearchAttributes};
-use temporal_protos::api::enums::v1::CommandType;
+use temporal_protos::api::common::v1::{Memo, Priority, SearchAttributes};
+use temporal_protos::api::enums::v1::{CommandType, ParentClosePolicy, QueryResultType};
+use temporal_protos::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 use temporal_protos::api::sdk::v1::UserMetadata;
 use temporal_protos::api::workflowservice::v1 as wf;
 
@@ -39,6 +40,61 @@ async fn begin_patiently(hand: &Hand<'_>, commands: Commands) -> anyhow::Result<
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
+    (
+        "last-task-answers-a-query",
+        by_hand!(|hand| {
+            hand.begin(vec![marker("m")]).await?;
+            hand.signal("s").await?;
+            let query = wf::QueryWorkflowRequest {
+                namespace: hand.namespace(),
+                execution: Some(hand.execution()),
+                query: Some(WorkflowQuery {
+                    query_type: "how".to_owned(),
+                    ..WorkflowQuery::default()
+                }),
+                ..wf::QueryWorkflowRequest::default()
+            };
+            let (answer, done) = tokio::join!(hand.client().call(query), async {
+                hand.let_pass(SECOND).await?;
+                let mut task = hand.task().await?;
+                let result = WorkflowQueryResult {
+                    result_type: QueryResultType::Answered as i32,
+                    answer: Some(payloads("well")),
+                    ..WorkflowQueryResult::default()
+                };
+                let results = std::mem::take(&mut task.queries)
+                    .into_keys()
+                    .map(|id| (id, result.clone()));
+                let results = results.collect();
+                hand.complete_with(&task, vec![complete_workflow()], |request| {
+                    request.query_results = results;
+                })
+                .await?;
+                anyhow::Ok(())
+            });
+            done?;
+            hand.stage().note("query", &answer?);
+        }),
+    ),
+    (
+        "priorities-are-checked",
+        by_hand!(|hand| {
+            hand.start().await?;
+            let bad = Some(Priority {
+                priority_key: -1,
+                ..Priority::default()
+            });
+            let commands = [
+                hand.schedule("a", |it| it.priority.clone_from(&bad)),
+                hand.child("child", ParentClosePolicy::Abandon, |it| it.priority.clone_from(&bad)),
+            ];
+            for command in commands {
+                let task = hand.task().await?;
+                let _ = hand.complete(&task, vec![command]).await;
+            }
+            hand.end().await?;
+        }),
+    ),
     (
         "task-fails-and-succeeds",
         by_hand!(|hand| {

@@ -11,21 +11,31 @@ use temporal_integration_tests::history::Attributes as Event;
 use temporal_integration_tests::look_until;
 use temporal_protos::api::command::v1 as c;
 use temporal_protos::api::command::v1::command::Attributes;
-use temporal_protos::api::enums::v1::{CommandType, UpdateWorkflowExecutionLifecycleStage as Stage};
+use temporal_protos::api::enums::v1::{
+    CommandType, UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy,
+};
+use temporal_protos::api::errordetails::v1::MultiOperationExecutionFailure;
 use temporal_protos::api::protocol::v1::Message;
 use temporal_protos::api::protocol::v1::message::SequencingId;
 use temporal_protos::api::update::v1 as up;
+use temporal_protos::api::workflow::v1::OnConflictOptions;
 use temporal_protos::api::workflowservice::v1 as wf;
+use temporal_protos::api::workflowservice::v1::execute_multi_operation_request as multi;
 use temporal_sdk::client::Code;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 type Answer = Result<wf::UpdateWorkflowExecutionResponse, RpcError>;
+type Both = Result<wf::ExecuteMultiOperationResponse, RpcError>;
 
 impl Hand<'_> {
     /// Asks for an update and waits for its outcome, or for less.
     async fn ask_until(&self, update: &str, stage: Stage) -> Answer {
-        let request = wf::UpdateWorkflowExecutionRequest {
+        self.client().call(self.update_request(update, stage)).await
+    }
+
+    fn update_request(&self, update: &str, stage: Stage) -> wf::UpdateWorkflowExecutionRequest {
+        wf::UpdateWorkflowExecutionRequest {
             namespace: self.namespace(),
             workflow_execution: Some(self.execution()),
             wait_policy: Some(up::WaitPolicy {
@@ -44,8 +54,7 @@ impl Hand<'_> {
                 ..up::Request::default()
             }),
             ..wf::UpdateWorkflowExecutionRequest::default()
-        };
-        self.client().call(request).await
+        }
     }
 
     async fn ask(&self, update: &str) -> Answer {
@@ -68,6 +77,41 @@ impl Hand<'_> {
         })
         .await
         .map(drop)
+    }
+
+    /// Starts the workflow, or uses the run there is, and asks for an update.
+    async fn start_and_ask(&self, update: &str, conflict: WorkflowIdConflictPolicy) -> Both {
+        let mut start = self.start_request("");
+        start.workflow_id_conflict_policy = conflict as i32;
+        let operation = |operation| multi::Operation {
+            operation: Some(operation),
+        };
+        let request = wf::ExecuteMultiOperationRequest {
+            namespace: self.namespace(),
+            operations: vec![
+                operation(multi::operation::Operation::StartWorkflow(start)),
+                operation(multi::operation::Operation::UpdateWorkflow(
+                    self.update_request(update, Stage::Completed),
+                )),
+            ],
+            ..wf::ExecuteMultiOperationRequest::default()
+        };
+        self.client().call(request).await
+    }
+
+    /// Notes what the caller of a start with an update was told.
+    fn told_both(&self, answer: Both) {
+        let error = match answer {
+            Ok(answer) => return self.stage().note("start and update", &answer),
+            Err(error) => error,
+        };
+        self.stage().note_error("start and update", &error);
+        let failure: Option<MultiOperationExecutionFailure> = error.typed_detail();
+        for mut status in failure.unwrap_or_default().statuses {
+            // Which of the two failed, and how.
+            status.details.clear();
+            self.stage().note("operation", &status);
+        }
     }
 
     /// Notes what the caller of an update was told. It is told while the worker goes on, so the scenario says when.
@@ -183,6 +227,127 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.end().await?;
             hand.told(hand.ask("u").await);
             hand.told(hand.ask("another").await);
+        }),
+    ),
+    (
+        "start-attaches-before-the-updates-task",
+        by_hand!(|hand| {
+            hand.begin(vec![marker("m")]).await?;
+            let (answer, done) = tokio::join!(hand.ask("u"), async {
+                hand.admitted("u").await?;
+                let mut request = hand.start_request("");
+                request.workflow_id_conflict_policy = WorkflowIdConflictPolicy::UseExisting as i32;
+                request.on_conflict_options = Some(OnConflictOptions {
+                    attach_request_id: true,
+                    ..OnConflictOptions::default()
+                });
+                hand.call(request).await?;
+                let task = hand.task().await?;
+                hand.say(&task, vec![accept(&task, "u"), respond("u")], vec![complete_workflow()])
+                    .await
+            });
+            done?;
+            hand.told(answer);
+        }),
+    ),
+    (
+        "start-joins-an-update",
+        by_hand!(|hand| {
+            hand.begin(vec![marker("m")]).await?;
+            let (answer, joined, replaced, done) = tokio::join!(
+                hand.ask("u"),
+                async {
+                    hand.admitted("u").await?;
+                    anyhow::Ok(hand.start_and_ask("u", WorkflowIdConflictPolicy::Fail).await)
+                },
+                async {
+                    hand.admitted("u").await?;
+                    anyhow::Ok(
+                        hand.start_and_ask("u", WorkflowIdConflictPolicy::TerminateExisting)
+                            .await,
+                    )
+                },
+                async {
+                    hand.let_pass(2 * SECOND).await?;
+                    let task = hand.task().await?;
+                    hand.say(&task, vec![accept(&task, "u"), respond("u")], vec![]).await
+                }
+            );
+            done?;
+            hand.told(answer);
+            hand.told_both(joined?);
+            hand.told_both(replaced?);
+            hand.told_both(hand.start_and_ask("u", WorkflowIdConflictPolicy::Fail).await);
+            hand.told_both(hand.start_and_ask("another", WorkflowIdConflictPolicy::Fail).await);
+            hand.signal("end").await?;
+            hand.end().await?;
+        }),
+    ),
+    (
+        "started-again-for-an-update",
+        by_hand!(|hand| {
+            hand.begin(vec![marker("m")]).await?;
+            let use_existing = WorkflowIdConflictPolicy::UseExisting;
+            let (answer, done) = tokio::join!(hand.start_and_ask("u", use_existing), async {
+                hand.admitted("u").await?;
+                hand.terminate().await?;
+                let task = hand.task().await?;
+                hand.say(&task, vec![accept(&task, "u"), respond("u")], vec![complete_workflow()])
+                    .await
+            });
+            done?;
+            hand.told_both(answer);
+        }),
+    ),
+    (
+        "started-for-an-update-and-terminated",
+        by_hand!(|hand| {
+            let use_existing = WorkflowIdConflictPolicy::UseExisting;
+            let (answer, done) = tokio::join!(hand.start_and_ask("u", use_existing), async {
+                hand.admitted("u").await?;
+                hand.terminate().await
+            });
+            done?;
+            hand.told_both(answer);
+        }),
+    ),
+    (
+        "terminated-twice-under-an-update",
+        by_hand!(|hand| {
+            hand.begin(vec![marker("m")]).await?;
+            let use_existing = WorkflowIdConflictPolicy::UseExisting;
+            let (answer, done) = tokio::join!(hand.start_and_ask("u", use_existing), async {
+                hand.admitted("u").await?;
+                hand.start_with(|request| {
+                    request.workflow_id_conflict_policy = WorkflowIdConflictPolicy::TerminateExisting as i32;
+                })
+                .await?;
+                hand.admitted("u").await?;
+                hand.terminate().await
+            });
+            done?;
+            hand.told_both(answer);
+        }),
+    ),
+    (
+        "started-again-after-an-unfinished-update",
+        by_hand!(|hand| {
+            hand.begin(vec![marker("m")]).await?;
+            let (answer, done) = tokio::join!(hand.ask("u"), async {
+                let task = hand.task().await?;
+                hand.say(&task, vec![accept(&task, "u")], vec![complete_workflow()])
+                    .await
+            });
+            done?;
+            hand.told(answer);
+            let use_existing = WorkflowIdConflictPolicy::UseExisting;
+            let (answer, done) = tokio::join!(hand.start_and_ask("u", use_existing), async {
+                let task = hand.task().await?;
+                hand.say(&task, vec![accept(&task, "u"), respond("u")], vec![complete_workflow()])
+                    .await
+            });
+            done?;
+            hand.told_both(answer);
         }),
     ),
     (
