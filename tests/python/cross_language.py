@@ -151,6 +151,12 @@ async def serve(address: str, namespace: str, task_queue: str) -> None:
 async def steer(address: str, namespace: str, task_queue: str, workflow_id: str) -> None:
     client = await connect(address, namespace)
     handle = await client.start_workflow(CrossGreeting.run, "Rust", id=workflow_id, task_queue=task_queue)
+    # With the run's own activity behind it: what ends in the same task as the update's, each SDK goes on with in its own order.
+    tasks = 0
+    async for event in handle.fetch_history_events(wait_new_event=True):
+        tasks += event.HasField("workflow_task_completed_event_attributes")
+        if tasks == 3:
+            break
     first = await handle.execute_update(CrossGreeting.greet, "Update")
     await handle.signal(CrossGreeting.salute, "Aloha")
     now = await handle.query(CrossGreeting.salutation_now)

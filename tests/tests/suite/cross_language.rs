@@ -3,7 +3,7 @@
 use crate::MINUTE;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
-use temporal_integration_tests::history::{essential, to_json};
+use temporal_integration_tests::history::{EventType, essential, to_json};
 use temporal_integration_tests::python::{INSTALL, Python};
 use temporal_integration_tests::{Env, run, server};
 use temporal_sdk::client::WorkflowHistory;
@@ -210,6 +210,8 @@ fn s9_a_rust_client_steers_a_python_workflow() {
             .client()
             .start_workflow(CrossGreeting::run, "Python", env.options("python"))
             .await?;
+        // With the run's own activity behind it: what ends in the same task as the update's, each SDK goes on with in its own order.
+        env.until(&id, EventType::WorkflowTaskCompleted, 3).await?;
         assert_eq!(
             handle.execute_update(CrossGreeting::greet, "Update").await?,
             "Hello, Update!"
