@@ -30,6 +30,11 @@ pub const EXCEPTIONS: &[Exception] = &[
         only: &[Kind::Dev],
         reason: "the embedded server skips time for all of its runs; for one, it is experimental in the real one and off by default",
     },
+    Exception {
+        test: "worker_lifecycle::s161_workers_that_end_lose_no_task",
+        only: &[Kind::Embedded],
+        reason: "the real server gives a task to a poll that it ends, now and then, and the task times out",
+    },
     compares("comparison::s179_both_servers_write_the_same_for_ordinary_workflows"),
     compares("comparison::s179_both_servers_write_the_same_for_tasks_and_activities"),
     compares("comparison::s179_both_servers_write_the_same_for_updates"),

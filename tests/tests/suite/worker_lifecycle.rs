@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use temporal_integration_tests::history::{self, EventType};
 use temporal_integration_tests::{run, run_within};
 use temporal_sdk::activity::CancellationReason;
 use temporal_sdk::client::RetryPolicy;
-use temporal_sdk::{activities, activity, workflow};
+use temporal_sdk::{Worker, activities, activity, workflow};
 use tokio::sync::{Barrier, Notify};
 
 #[activity]
@@ -262,4 +263,51 @@ pub(crate) async fn many_steps(ctx: &workflow::Context) -> workflow::Result<u32>
         sum += 1;
     }
     Ok(sum)
+}
+
+/// Calls activities of another queue, five at a time. None is tried twice.
+#[workflow]
+pub(crate) async fn keeps_busy(ctx: &workflow::Context, rounds: usize, queue: String) -> workflow::Result<u32> {
+    let mut sum = 0;
+    for _ in 0..rounds {
+        let options = quick()
+            .task_queue(queue.as_str())
+            .disable_eager_execution()
+            .retry_policy(RetryPolicy::new().maximum_attempts(1));
+        let all = (0..5).map(|_| ctx.execute_activity(one, (), options.clone()));
+        for result in workflow::join_all(all).await {
+            sum += result?;
+        }
+    }
+    Ok(sum)
+}
+
+/// S161: workers that end gracefully, one after the other while there is work, lose no task.
+#[test]
+fn s161_workers_that_end_lose_no_task() {
+    const ROUNDS: usize = 30;
+    run(async |env| {
+        let queue = format!("{}-activities", env.task_queue());
+        let options = env.unrecorded_options("busy").task_timeout(MINUTE);
+        let input = (ROUNDS, queue.as_str());
+        let handle = env.client().start_workflow(keeps_busy, input, options).await?;
+        for rounds in 1..=ROUNDS {
+            let activities = Worker::builder(env.client(), queue.as_str())
+                .activity(one)
+                .build()?
+                .start();
+            let workflows = env.worker().workflow::<keeps_busy>().build()?.start();
+            // Some of this round's are done, and others on their way.
+            let done = 5 * rounds - 4;
+            env.until(handle.id(), EventType::ActivityTaskCompleted, done).await?;
+            tokio::try_join!(activities.shutdown(), workflows.shutdown())?;
+        }
+        let activities = Worker::builder(env.client(), queue.as_str()).activity(one);
+        let workflows = env.worker().workflow::<keeps_busy>();
+        let result = env.serve(activities, env.serve(workflows, async { Ok(handle.result().await?) }));
+        assert_eq!(result.await?, 5 * ROUNDS as u32);
+        let events = env.events(handle.id()).await?;
+        assert_eq!(history::count(&events, EventType::WorkflowTaskTimedOut), 0);
+        Ok(())
+    });
 }

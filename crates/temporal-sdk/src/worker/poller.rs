@@ -21,8 +21,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const LONG_POLL: Duration = Duration::from_secs(70);
 
 /// How long a poll that is open when the worker shuts down may still bring a task, where the server ends such polls itself.
-/// A poll broken off from this side can, now and then, swallow a task.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// Where the server leaves them open, they are broken off when none brought a task for this long. A poll that is broken off
+/// from this side swallows a task that is on its way, so that is done when none seems to be.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// The longest pause before the server is asked again what it can do.
 const LEARNING_PAUSE: Duration = Duration::from_secs(60);
@@ -187,7 +190,14 @@ async fn poll<R: Rpc>(worker: &Shared, request: R) -> Option<Result<R::Response,
     let drained = async {
         worker.shutdown.wait().await;
         if worker.server_ends_polls.load(Ordering::Relaxed) {
-            tokio::time::sleep(DRAIN).await;
+            return tokio::time::sleep(DRAIN).await;
+        }
+        loop {
+            let quiet_for = worker.last_polled.lock().elapsed();
+            match QUIET.checked_sub(quiet_for) {
+                Some(rest) if !rest.is_zero() => tokio::time::sleep(rest).await,
+                _ => break,
+            }
         }
     };
     tokio::select! {
@@ -195,7 +205,10 @@ async fn poll<R: Rpc>(worker: &Shared, request: R) -> Option<Result<R::Response,
         polled = poll => match polled {
             Err(error) if error.code() == Code::DeadlineExceeded => Some(Ok(R::Response::default())),
             Err(_) if worker.is_shutting_down() => None,
-            polled => Some(polled),
+            polled => {
+                *worker.last_polled.lock() = Instant::now();
+                Some(polled)
+            }
         },
         () = drained => None,
     }

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use temporal_client::protos::api::common::v1::WorkerVersionStamp;
 use temporal_client::protos::api::enums::v1::TaskQueueKind;
 use temporal_client::protos::api::taskqueue::v1::TaskQueue;
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) shutdown: Arc<Latch<()>>,
     /// Whether the server ends open polls when it is told of the shutdown.
     pub(super) server_ends_polls: AtomicBool,
+    /// When a poll last brought something, or the shutdown began.
+    pub(super) last_polled: Mutex<Instant>,
     /// How many bytes the namespace takes in one place; 0 while that is not known.
     pub(super) payload_limit: AtomicU64,
     /// How many bytes the namespace takes as a run's memo; 0 while that is not known.
@@ -109,6 +111,7 @@ impl Shared {
             local_activity_slots: slots.local_activity,
             shutdown,
             server_ends_polls: AtomicBool::new(false),
+            last_polled: Mutex::new(Instant::now()),
             payload_limit: AtomicU64::new(0),
             memo_limit: AtomicU64::new(0),
             time_over: Latch::default(),

@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use temporal_client::RetryOptions;
 use temporal_client::protos::api::enums::v1::TaskQueueType;
 use temporal_client::protos::api::workflowservice::v1::ShutdownWorkerRequest;
@@ -23,6 +23,7 @@ impl Drop for AbortOnDrop {
 
 /// Stops taking tasks and waits for those in hand.
 pub(super) async fn finish(worker: &Arc<Shared>, mut pollers: JoinSet<()>) {
+    *worker.last_polled.lock() = Instant::now();
     // From here on pollers take nothing new, and activities know that the worker is ending.
     worker.shutdown.set(());
     let polls_end = async { while pollers.join_next().await.is_some() {} };

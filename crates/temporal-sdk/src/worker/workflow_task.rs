@@ -580,7 +580,8 @@ fn begins_history(task: &WorkflowTask) -> bool {
 }
 
 fn sticky_attributes(worker: &Shared) -> Option<StickyExecutionAttributes> {
-    let worker_task_queue = worker.sticky_task_queue()?;
+    // A worker that ends is not to get the next task.
+    let worker_task_queue = worker.sticky_task_queue().filter(|_| !worker.is_shutting_down())?;
     Some(StickyExecutionAttributes {
         worker_task_queue: Some(worker_task_queue),
         schedule_to_start_timeout: worker.options.sticky_timeout.try_into().ok(),

@@ -1,6 +1,6 @@
 //! Task queues: tasks on one side, pollers on the other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -217,6 +217,31 @@ pub(super) struct Matching {
     numbers: u64,
     /// With this many queues those of no use are dropped.
     most_queues: usize,
+    ended: EndedWorkers,
+}
+
+/// The workers that said that they end: a poll that was on its way then is to bring them no task.
+#[derive(Debug, Default)]
+struct EndedWorkers {
+    keys: HashSet<WorkerKey>,
+    /// In the order in which they ended.
+    order: VecDeque<WorkerKey>,
+}
+
+impl EndedWorkers {
+    /// How many are remembered.
+    const MOST: usize = 1_000;
+
+    fn add(&mut self, worker: WorkerKey) {
+        if self.keys.insert(worker.clone()) {
+            self.order.push_back(worker);
+        }
+        if self.order.len() > Self::MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+    }
 }
 
 impl Matching {
@@ -346,6 +371,23 @@ impl Matching {
         self.get(id)
             .into_iter()
             .flat_map(|queue| queue.pollers.iter().map(|(call, _)| *call))
+    }
+
+    /// The polls of a queue by one worker.
+    pub(super) fn pollers_of(&self, id: QueueId, worker: &WorkerKey) -> Vec<CallId> {
+        let pollers = self.get(id).into_iter().flat_map(|queue| &queue.pollers);
+        let own = pollers.filter(|(_, polls)| polls == worker);
+        own.map(|(call, _)| *call).collect()
+    }
+
+    /// A worker takes no more tasks.
+    pub(super) fn worker_ends(&mut self, worker: WorkerKey) {
+        self.ended.add(worker);
+    }
+
+    /// Whether a worker said that it ends.
+    pub(super) fn has_ended(&self, worker: &WorkerKey) -> bool {
+        self.ended.keys.contains(worker)
     }
 
     /// Notes that someone polls, in real time.

@@ -124,6 +124,7 @@ impl Namespace {
                 eager_workflow_start: true,
                 sync_update: true,
                 async_update: true,
+                worker_poll_complete_on_shutdown: true,
                 ..ns::namespace_info::Capabilities::default()
             }),
             limits: Some(ns::namespace_info::Limits {

@@ -101,6 +101,7 @@ impl Engine {
     ) {
         let until = self.shared.long_poll_until(call, LONG_POLL);
         let worker = worker_key(instance_key, &identity);
+        let has_ended = self.shared.matching.has_ended(&worker);
         self.shared.matching.add_poller(queue, call.id, worker.clone());
         let poller = Poller {
             queue,
@@ -108,6 +109,23 @@ impl Engine {
             worker,
         };
         self.shared.calls.park(call.id, waiting(poller), Some(until));
+        if has_ended {
+            self.end_polls(queue, vec![call.id]);
+        }
+    }
+
+    /// Answers polls with no task.
+    pub(super) fn end_polls(&mut self, queue: QueueId, polls: Vec<CallId>) {
+        for call in polls {
+            let empty = match self.shared.calls.waiting(call) {
+                Some(Waiting::WorkflowPoll(_)) => Response::PollWorkflowTaskQueue(Default::default()),
+                Some(Waiting::ActivityPoll(_)) => Response::PollActivityTaskQueue(Default::default()),
+                Some(Waiting::NexusPoll(_)) => Response::PollNexusTaskQueue(Default::default()),
+                _ => continue,
+            };
+            self.shared.matching.remove_poller(queue, call);
+            self.shared.calls.answer(call, Ok(empty));
+        }
     }
 
     /// A task and a poller came together: the run starts the task and the poll is answered. A task that turns out to be gone

@@ -8,9 +8,8 @@ use temporal_protos::api::taskqueue::v1 as tq;
 use temporal_protos::api::workflowservice::v1 as wf;
 
 use super::core::Engine;
-use super::matching::{QueueId, QueueType, Work};
+use super::matching::{QueueId, QueueType, Work, worker_key};
 use super::namespace::NamespaceId;
-use super::rpc::Response;
 use super::signal::already_completed;
 use super::start::check_queue;
 use super::state::Record;
@@ -54,6 +53,16 @@ impl Engine {
         request: wf::ShutdownWorkerRequest,
     ) -> Result<wf::ShutdownWorkerResponse, Status> {
         let namespace = self.shared.namespaces.find(&request.namespace)?.id;
+        if !request.worker_instance_key.is_empty() {
+            let worker = worker_key(&request.worker_instance_key, &request.identity);
+            self.shared.matching.worker_ends(worker.clone());
+            for kind in [QueueType::Workflow, QueueType::Activity, QueueType::Nexus] {
+                if let Some(queue) = self.shared.matching.find(namespace, kind, &request.task_queue) {
+                    let polls = self.shared.matching.pollers_of(queue, &worker);
+                    self.end_polls(queue, polls);
+                }
+            }
+        }
         let queue = self
             .shared
             .matching
@@ -61,14 +70,8 @@ impl Engine {
         let Some(queue) = queue.filter(|_| !request.sticky_task_queue.is_empty()) else {
             return Ok(wf::ShutdownWorkerResponse {});
         };
-        let pollers: Vec<_> = self.shared.matching.pollers(queue).collect();
-        for call in pollers {
-            self.shared.matching.remove_poller(queue, call);
-            let empty = wf::PollWorkflowTaskQueueResponse::default();
-            self.shared
-                .calls
-                .answer(call, Ok(Response::PollWorkflowTaskQueue(empty)));
-        }
+        let polls = self.shared.matching.pollers(queue).collect();
+        self.end_polls(queue, polls);
         self.shared.matching.forget_pollers(queue);
         for work in self.shared.matching.works(queue) {
             match work {

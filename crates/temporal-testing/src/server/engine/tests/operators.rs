@@ -348,3 +348,30 @@ fn the_server_names_only_capabilities_that_it_has() {
     assert!(of_system.signal_and_query_header && of_system.eager_workflow_start && of_system.upsert_memo);
     assert!(of_system.nexus && !of_system.supports_schedules && !of_system.build_id_based_versioning);
 }
+
+/// A worker that ends gets its polls back without a task, those on their way too; others keep theirs.
+#[test]
+fn polls_of_a_worker_that_ends() {
+    let mut t = Harness::new();
+    let poll = |key: &str| wf::PollActivityTaskQueueRequest {
+        namespace: "default".to_owned(),
+        task_queue: Some(queue(QUEUE)),
+        worker_instance_key: key.to_owned(),
+        ..wf::PollActivityTaskQueueRequest::default()
+    };
+    let ending = t.send(rpc::PollActivityTaskQueue, poll("one"));
+    let other = t.send(rpc::PollActivityTaskQueue, poll("two"));
+    let request = wf::ShutdownWorkerRequest {
+        namespace: "default".to_owned(),
+        task_queue: QUEUE.to_owned(),
+        worker_instance_key: "one".to_owned(),
+        ..wf::ShutdownWorkerRequest::default()
+    };
+    t.ask(rpc::ShutdownWorker, request).unwrap();
+    let late = t.send(rpc::PollActivityTaskQueue, poll("one"));
+    for call in [ending, late] {
+        let empty = t.take(rpc::PollActivityTaskQueue, call).unwrap().unwrap();
+        assert!(empty.task_token.is_empty());
+    }
+    assert!(t.take(rpc::PollActivityTaskQueue, other).is_none());
+}
