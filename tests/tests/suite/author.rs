@@ -410,10 +410,10 @@ fn p68_a_result_that_is_too_large() {
             let failed = env.failed_task(handle.id()).await?;
             assert_eq!(failed.cause(), WorkflowTaskFailedCause::PayloadsTooLarge);
             let message = failed.failure.unwrap_or_default().message;
-            assert!(
-                message.starts_with("[TMPRL1103] the result of workflow \"gives_too_much\" has 30000"),
-                "{message}"
-            );
+            let id = handle.id();
+            let start = format!("[TMPRL1103] the result of workflow \"gives_too_much\" ({id}) has 30000");
+            assert!(message.starts_with(&start), "{message}");
+            assert!(message.contains("keep large values elsewhere"), "{message}");
             handle.terminate("told").await?;
             Ok(())
         })

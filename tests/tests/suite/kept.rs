@@ -492,6 +492,7 @@ const KEEP_NOTHING: &[(&str, &[&str])] = &[
             "limits::what_is_too_large_from_elsewhere_fails_the_activity",
             "limits_of_commands::p68_commands_that_are_too_large_in_all_fail_the_task",
             "limits_of_commands::the_server_ends_runs_for_commands_that_are_too_large",
+            "rows_more::p32_a_history_that_grows_until_a_new_run_is_suggested",
         ],
     ),
     (

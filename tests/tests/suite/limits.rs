@@ -229,7 +229,7 @@ fn p68_the_result_of_an_activity_is_too_large() {
                 assert_eq!(told[0], "PayloadsTooLarge");
                 let workflow_id = env.unrecorded_id(suffix);
                 for part in [
-                    format!("the result of activity \"gives_a_lot\" (id 1) of workflow \"{workflow_id}\""),
+                    format!("the result of activity \"gives_a_lot\" (id 1) of workflow \"asks_a_lot\" ({workflow_id})"),
                     format!("has {}", bytes / 100_000),
                     "keep large values elsewhere".to_owned(),
                 ] {
@@ -550,7 +550,10 @@ fn p68_the_end_of_a_local_activity_is_too_large() {
                     .execute_workflow(calls_locals, (name, bytes), options)
                     .await?;
                 assert_eq!(kind, "PayloadsTooLarge");
-                let start = format!("[TMPRL1103] the {name} of local activity \"{name}\" (id 1) of workflow \"");
+                let start = format!(
+                    "[TMPRL1103] the {name} of local activity \"{name}\" (id 1) of workflow \"calls_locals\" ({})",
+                    env.unrecorded_id(&format!("{name}{round}"))
+                );
                 assert!(message.starts_with(&start), "{message}");
                 assert!(
                     message.contains("bytes, but the namespace takes at most 2097152"),

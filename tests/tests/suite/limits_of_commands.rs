@@ -113,7 +113,9 @@ fn p68_commands_that_are_too_large_in_all_fail_the_task() {
             let failed = failed(&env, what).await?;
             assert_eq!(failed.cause(), WorkflowTaskFailedCause::PayloadsTooLarge, "{what}");
             let message = failed.failure.unwrap_or_default().message;
-            assert!(message.starts_with(&format!("[TMPRL1103] {said}")), "{what}: {message}");
+            let (subject, size) = said.split_once(" has ").unwrap();
+            let said = format!("[TMPRL1103] {subject} ({}) has {size}", env.unrecorded_id(what));
+            assert!(message.starts_with(&said), "{what}: {message}");
             assert!(
                 message.contains("takes at most 2097152 in one place"),
                 "{what}: {message}"

@@ -80,8 +80,9 @@ pub(crate) fn suite() -> ReplayerBuilder {
     use crate::{
         activities, activity_panics, author, beyond, cancellation, cancellation_table, child_options, children, client,
         continue_as_new, cross_language, data, dynamic, failing, heartbeats, hello, local_activities, logging,
-        messages, nexus_caller, nexus_workflows, ordering, rare_events, reach, resets, rows_activities, rows_clients,
-        rows_definitions, rows_workflows, threads, timers_conditions, told, trouble, worker_lifecycle,
+        messages, nexus_caller, nexus_workflows, options_given, ordering, rare_events, reach, resets, rows_activities,
+        rows_clients, rows_definitions, rows_more, rows_workflows, threads, timers_conditions, told, trouble,
+        worker_lifecycle,
     };
     Replayer::builder()
         .workflow::<hello::SayHello>()
@@ -256,6 +257,17 @@ pub(crate) fn suite() -> ReplayerBuilder {
         .workflow::<rows_definitions::counts_words>()
         .workflow::<rows_definitions::scopes>()
         .workflow::<rows_definitions::notes_its_thread>()
+        .workflow::<options_given::gives_an_activity_all>()
+        .workflow::<options_given::gives_a_local_activity_all>()
+        .workflow::<options_given::gives_a_child_all>()
+        .workflow::<options_given::gives_an_operation_all>()
+        .workflow::<options_given::gives_a_timer_all>()
+        .workflow::<rows_more::LeavesUpdates>()
+        .workflow::<rows_more::KnowsItsUpdate>()
+        .workflow::<rows_more::Rearranges>()
+        .workflow::<rows_more::has_all_known>()
+        .workflow::<rows_more::draws_again>()
+        .workflow::<rows_more::TakesPairs>()
 }
 
 /// S170: every history that any version of the suite recorded replays with the code of today. `RECORD_HISTORIES=1` with the

@@ -224,6 +224,7 @@ struct Ticket {
     activity_id: String,
     attempt: i32,
     workflow_id: String,
+    workflow_type: String,
     task_token: Bytes,
     resource_id: String,
     /// The types of failures that the retry policy does not retry.
@@ -237,6 +238,7 @@ impl Ticket {
             activity_id: task.activity_id.clone(),
             attempt: task.attempt,
             workflow_id: task.workflow_execution.clone().unwrap_or_default().workflow_id,
+            workflow_type: task.workflow_type.clone().unwrap_or_default().name,
             task_token: task.task_token.clone(),
             resource_id: resource_id(task),
             lasting: task.retry_policy.clone().unwrap_or_default().non_retryable_error_types,
@@ -288,9 +290,15 @@ impl Ticket {
             activity_type,
             activity_id,
             workflow_id,
+            workflow_type,
             ..
         } = self;
-        format!("the {what} of activity \"{activity_type}\" (id {activity_id}) of workflow \"{workflow_id}\"")
+        let mut of = format!("the {what} of activity \"{activity_type}\" (id {activity_id})");
+        // One that a client started belongs to no workflow.
+        if !workflow_id.is_empty() {
+            of += &format!(" of workflow \"{workflow_type}\" ({workflow_id})");
+        }
+        of
     }
 
     /// A result that the server does not take, such as one that is too large, fails the activity: otherwise its workflow

@@ -301,11 +301,17 @@ impl LocalRun {
             codec::encode(converter, &mut encoded).await.ok()?;
             size = encoded.encoded_len();
         }
-        let Caller { workflow_id, .. } = &self.caller;
+        let Caller {
+            workflow_id,
+            workflow_type,
+            ..
+        } = &self.caller;
         let (activity_id, activity_type) = (&self.activity_id, &self.command.activity_type);
         size += MARKER + activity_id.len() + activity_type.len();
         let what = || {
-            format!("the {what} of local activity \"{activity_type}\" (id {activity_id}) of workflow \"{workflow_id}\"")
+            format!(
+                "the {what} of local activity \"{activity_type}\" (id {activity_id}) of workflow \"{workflow_type}\" ({workflow_id})"
+            )
         };
         (size > limit).then(|| payload_limit::explained(&what(), size, limit))
     }

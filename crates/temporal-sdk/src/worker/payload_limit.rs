@@ -61,11 +61,12 @@ enum Part {
 }
 
 /// The failure of a task one of whose commands is larger than the server takes; the server would end the run. Large values
-/// below the limits are warned of. `changed_memo` is the run's memo after all commands, encoded.
+/// below the limits are warned of. `changed_memo` is the run's memo after all commands, encoded; `workflow` is described for
+/// people.
 pub(super) fn too_large(
     commands: &[Command],
     changed_memo: Option<&Memo>,
-    workflow_type: &str,
+    workflow: &str,
     limits: Limits,
 ) -> Option<TaskFailure> {
     let memo = changed_memo.map_or(0, Memo::encoded_len);
@@ -87,15 +88,14 @@ pub(super) fn too_large(
             too_large.get_or_insert((what, size, limit));
         } else {
             tracing::warn!(
-                workflow_type,
                 size,
                 limit,
-                "[TMPRL1103] {what} is large: it stays in the workflow's history, and above the limit the task fails"
+                "[TMPRL1103] {what} of {workflow} is large: it stays in the workflow's history, and above the limit the task fails"
             );
         }
     }
     let (what, size, limit) = too_large?;
-    let what = format!("{what} of workflow \"{workflow_type}\"");
+    let what = format!("{what} of {workflow}");
     let mut failure = task_failure(explained(&what, size, limit), "PayloadsTooLarge");
     failure.cause = WorkflowTaskFailedCause::PayloadsTooLarge;
     Some(failure)
@@ -392,16 +392,17 @@ mod tests {
     }
 
     const LIMITS: Limits = Limits { value: 1000, memo: 500 };
+    const BIG: &str = "workflow \"Big\" (w-1)";
 
     #[test]
     fn says_which_value_of_which_workflow_is_too_large() {
-        assert!(too_large(&[completion(900)], None, "Big", LIMITS).is_none());
+        assert!(too_large(&[completion(900)], None, BIG, LIMITS).is_none());
         let unknown = Limits { value: 0, memo: 0 };
-        assert!(too_large(&[completion(9000)], None, "Big", unknown).is_none());
-        let failure = too_large(&[completion(10), completion(1000)], None, "Big", LIMITS).unwrap();
+        assert!(too_large(&[completion(9000)], None, BIG, unknown).is_none());
+        let failure = too_large(&[completion(10), completion(1000)], None, BIG, LIMITS).unwrap();
         assert!(
             failure.failure.message.starts_with(
-                "[TMPRL1103] the result of workflow \"Big\" has 1006 bytes, but the namespace takes at most 1000 in one place: keep"
+                "[TMPRL1103] the result of workflow \"Big\" (w-1) has 1006 bytes, but the namespace takes at most 1000 in one place: keep"
             ),
             "{}",
             failure.failure.message
@@ -413,7 +414,7 @@ mod tests {
             attributes: Some(attributes),
             ..Command::default()
         };
-        let failure = too_large(&[command], None, "Big", LIMITS)?;
+        let failure = too_large(&[command], None, BIG, LIMITS)?;
         let message = failure.failure.message;
         Some(message.split(" bytes").next().unwrap_or_default().to_owned())
     }
@@ -444,7 +445,9 @@ mod tests {
         assert_eq!(marker(480), None);
         assert_eq!(
             marker(495).as_deref(),
-            Some("[TMPRL1103] the marker \"m\" (of a local activity or a side effect) of workflow \"Big\" has 1012")
+            Some(
+                "[TMPRL1103] the marker \"m\" (of a local activity or a side effect) of workflow \"Big\" (w-1) has 1012"
+            )
         );
         let failed = |bytes| {
             said(Attributes::FailWorkflowExecutionCommandAttributes(
@@ -456,7 +459,7 @@ mod tests {
         assert_eq!(failed(990), None);
         assert_eq!(
             failed(1000).as_deref(),
-            Some("[TMPRL1103] the failure of workflow \"Big\" has 1003")
+            Some("[TMPRL1103] the failure of workflow \"Big\" (w-1) has 1003")
         );
         let activity = |header| {
             let fields = [("trace".to_owned(), payload(header))].into();
@@ -494,7 +497,7 @@ mod tests {
         assert_eq!(child(200), None);
         assert_eq!(
             child(300).as_deref(),
-            Some("[TMPRL1103] the memo of child workflow \"\" of workflow \"Big\" has 624")
+            Some("[TMPRL1103] the memo of child workflow \"\" of workflow \"Big\" (w-1) has 624")
         );
         let upsert = |bytes| {
             said(Attributes::ModifyWorkflowPropertiesCommandAttributes(
@@ -506,14 +509,14 @@ mod tests {
         assert_eq!(upsert(499), None, "the whole is what the limit of memos is for");
         assert_eq!(
             upsert(500).as_deref(),
-            Some("[TMPRL1103] the memo of workflow \"Big\" has 1002")
+            Some("[TMPRL1103] the memo of workflow \"Big\" (w-1) has 1002")
         );
-        assert!(too_large(&[], Some(&memo(200)), "Big", LIMITS).is_none());
-        let failure = too_large(&[], Some(&memo(300)), "Big", LIMITS).unwrap();
+        assert!(too_large(&[], Some(&memo(200)), BIG, LIMITS).is_none());
+        let failure = too_large(&[], Some(&memo(300)), BIG, LIMITS).unwrap();
         let told = failure.failure.message;
         assert!(
             told.starts_with(
-                "[TMPRL1103] the memo of workflow \"Big\" has 624 bytes, but the namespace takes at most 500"
+                "[TMPRL1103] the memo of workflow \"Big\" (w-1) has 624 bytes, but the namespace takes at most 500"
             ),
             "{told}"
         );

@@ -286,11 +286,11 @@ impl Ticket {
             value: limit,
             memo: worker.memo_limit.load(Ordering::Relaxed),
         };
-        let (commands, kind) = (&request.commands, &self.workflow_type);
-        if let Some(failure) = payload_limit::too_large(commands, changed_memo.as_ref(), kind, limits) {
+        let (commands, described) = (&request.commands, self.described());
+        if let Some(failure) = payload_limit::too_large(commands, changed_memo.as_ref(), &described, limits) {
             return Err(failure);
         }
-        payload_limit::fail_large_updates(&mut request.messages, &self.described(), limit, converter)
+        payload_limit::fail_large_updates(&mut request.messages, &described, limit, converter)
             .await
             .map_err(|error| codec_failure(&error))?;
         for (id, result) in &mut request.query_results {

@@ -9,9 +9,12 @@ impl Context {
     /// Whether the code behind the patch `id` runs: yes in new runs, in old ones only if they ran it before.
     #[must_use]
     pub fn patched(&self, id: &str) -> bool {
-        self.run()
-            .command("patched", |core| core.patched(id, false))
-            .unwrap_or(true)
+        self.is_patched("patched", id)
+    }
+
+    /// `call` names what workflow code called, for the message when it may not.
+    fn is_patched(&self, call: &str, id: &str) -> bool {
+        self.run().command(call, |core| core.patched(id, false)).unwrap_or(true)
     }
 
     /// Says that no run from before the patch `id` exists any more: the old code and its condition are gone.
@@ -41,7 +44,7 @@ impl Context {
         // Older ones are asked for too: a run that met one has to be told so.
         let version = (1..=highest)
             .rev()
-            .find(|version| self.patched(&format!("{id}/v{version}")))
+            .find(|version| self.is_patched("version", &format!("{id}/v{version}")))
             .unwrap_or(0);
         if version < lowest {
             misuse::raise(&format!(

@@ -4,9 +4,13 @@
 use crate::workflow;
 use crate::workflow::sync::{Notify, Permit, Semaphore, Sender, WaitGroup, WaitGroupMember, Watch, unbounded};
 use crate::workflow::tests::server::{Server, payload, text};
-use crate::workflow::{ChildWorkflowOptions, Context, JoinHandle, ScopeHandle, Sleep};
+use crate::workflow::{
+    ActivityOptions, ChildWorkflowOptions, Context, JoinHandle, LocalActivityOptions, NexusOperation,
+    NexusOperationOptions, ScopeHandle, Sleep, activity_named, signal_named,
+};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
+use temporal_client::{Memo, SearchAttributeKey, SearchAttributes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -132,10 +136,17 @@ struct Acting {
     scope: RefCell<Option<(Context, ScopeHandle)>>,
     sleep: RefCell<Option<Sleep>>,
     task: RefCell<Option<JoinHandle<()>>>,
+    made: Cell<u32>,
     done: Cell<bool>,
 }
 
 impl Acting {
+    /// The value of a side effect that must not be made.
+    fn counted(&self, what: &str) -> String {
+        self.made.set(self.made.get() + 1);
+        what.to_owned()
+    }
+
     fn act(&self, ctx: &Context, what: &str) {
         match what {
             "spawn" => ctx.spawn(async {}).detach(),
@@ -145,6 +156,33 @@ impl Acting {
             "start_child_workflow" => {
                 drop(ctx.start_child_workflow(workflow::named::<()>("child"), (), ChildWorkflowOptions::default()));
             }
+            "start_activity" => {
+                let options = ActivityOptions::start_to_close_timeout(MINUTE);
+                drop(ctx.start_activity(activity_named::<()>("any"), (), options));
+            }
+            "start_local_activity" => {
+                let options = LocalActivityOptions::start_to_close_timeout(MINUTE);
+                drop(ctx.start_local_activity(activity_named::<()>("any"), (), options));
+            }
+            "start_nexus_operation" => {
+                let operation = NexusOperation::<u32, u32>::new("service", "operation");
+                drop(ctx.start_nexus_operation(operation, 1_u32, NexusOperationOptions::new("endpoint")));
+            }
+            "signal of another workflow" => {
+                drop(ctx.external_workflow::<Self>("other").signal(signal_named("any"), ()));
+            }
+            "cancel of another workflow" => drop(ctx.external_workflow::<Self>("other").cancel()),
+            "sleep" => drop(ctx.sleep(MINUTE)),
+            "upsert_memo" => ctx.upsert_memo(Memo::new().with("note", "changed")),
+            "upsert_search_attributes" => {
+                let keyword = SearchAttributeKey::<String>::keyword("Keyword");
+                ctx.upsert_search_attributes(SearchAttributes::new().with(&keyword, "changed".to_owned()));
+            }
+            "patched" => assert!(ctx.patched("patch"), "it is called"),
+            "deprecate_patch" => ctx.deprecate_patch("patch"),
+            "version" => assert_eq!(ctx.version("part", 0..=2), 2),
+            "side_effect" => drop(ctx.side_effect(|| self.counted("side_effect"))),
+            "mutable_side_effect" => drop(ctx.mutable_side_effect("id", || self.counted("mutable_side_effect"))),
             "set_current_details" => ctx.set_current_details("changed"),
             "on_signal" => ctx.on_signal("act", |_, (): ()| workflow::Ok(())),
             "on_query" => ctx.on_query("acts", |_, (): ()| workflow::Ok(())),
@@ -169,7 +207,7 @@ impl Acting {
 #[workflow]
 impl Acting {
     #[run]
-    async fn run(&self, ctx: &Context) -> workflow::Result<(u64, String)> {
+    async fn run(&self, ctx: &Context) -> workflow::Result<(u64, String, u32)> {
         let (scope, handle) = ctx.child();
         let context = scope.clone();
         *self.sleep.borrow_mut() = Some(scope.sleep(MINUTE));
@@ -180,7 +218,7 @@ impl Acting {
         ctx.set_current_details("as it was");
         ctx.on_signal("added", |_, (): ()| Err("the added handler is there".into()));
         ctx.wait_condition(|| self.done.get()).await?;
-        Ok((ctx.random().next_u64(), ctx.current_details()))
+        Ok((ctx.random().next_u64(), ctx.current_details(), self.made.get()))
     }
 
     #[query]
@@ -216,7 +254,20 @@ impl Acting {
     }
 }
 
-const ACTS: [&str; 15] = [
+const ACTS: [&str; 28] = [
+    "start_activity",
+    "start_local_activity",
+    "start_nexus_operation",
+    "signal of another workflow",
+    "cancel of another workflow",
+    "sleep",
+    "upsert_memo",
+    "upsert_search_attributes",
+    "patched",
+    "deprecate_patch",
+    "version",
+    "side_effect",
+    "mutable_side_effect",
     "spawn",
     "random",
     "uuid4",

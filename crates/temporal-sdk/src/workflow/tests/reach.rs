@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 use temporal_core::{LocalActivityBackoff, LocalActivityOutcome};
+use temporal_protos::api::command::v1::command::Attributes;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -428,4 +429,30 @@ async fn takes_back(ctx: &Context) -> workflow::Result<bool> {
 fn a_signal_is_taken_back() {
     let mut server = Server::start::<takes_back>(vec![]);
     assert_eq!(server.task().summary(), ["complete true"]);
+}
+
+/// Starts an activity that the worker may run at once, and one that it may not.
+#[workflow]
+async fn eager_and_not(ctx: &Context) -> workflow::Result<()> {
+    let eager = activity(CancellationType::TryCancel);
+    let not = eager.clone().disable_eager_execution();
+    let eager = ctx.start_activity(activity_named::<()>("any"), (), eager);
+    let not = ctx.start_activity(activity_named::<()>("any"), (), not);
+    eager.await?;
+    Ok(not.await?)
+}
+
+#[test]
+fn an_activity_can_forbid_its_eager_execution() {
+    let mut server = Server::start::<eager_and_not>(vec![]);
+    let asked: Vec<bool> = server
+        .task()
+        .commands
+        .into_iter()
+        .filter_map(|command| match command.attributes? {
+            Attributes::ScheduleActivityTaskCommandAttributes(it) => Some(it.request_eager_execution),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(asked, [true, false]);
 }
