@@ -10,7 +10,7 @@ use super::calls::{CallId, Delivered};
 use super::events::Attributes;
 use super::matching::{QueueType, Work, WorkerKey};
 use super::retry;
-use super::run::Turn;
+use super::run::{Extras, Turn};
 use super::state::{Activity, ActivityChange, Phase};
 use super::time::{Time, to_proto};
 use super::timers::{Pull, Slot};
@@ -163,7 +163,7 @@ impl Turn<'_> {
         }
     }
 
-    /// An activity closes with this event. Its started event, if a worker had it, is written before.
+    /// An activity closes with this event. Its started event, if a worker had it, is written before, with the time of its start.
     pub(super) fn activity_over(&mut self, id: i64, closing: Attributes) {
         self.attempt_over(id);
         self.run.live.activity_workers.remove(&id);
@@ -186,8 +186,9 @@ impl Turn<'_> {
             Phase::Scheduled | Phase::Backoff { .. } | Phase::Paused => None,
         });
         let mut closing = closing;
-        if let Some((_, started)) = started {
-            let event_id = self.arrive_quietly(Attributes::ActivityTaskStartedEventAttributes(started));
+        if let Some((at, started)) = started {
+            let attributes = Attributes::ActivityTaskStartedEventAttributes(started);
+            let event_id = self.arrive_quietly_at(at, attributes, Extras::default());
             set_started(&mut closing, event_id);
         }
         let written = self.arrive_quietly(closing);
