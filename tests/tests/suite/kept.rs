@@ -498,6 +498,7 @@ const KEEP_NOTHING: &[(&str, &[&str])] = &[
     (
         "what it is about happens on the way to the server, and is in no history",
         &[
+            "worker_lifecycle::s161_workers_that_end_lose_no_task",
             "answers::a_command_to_a_namespace_that_there_is_not_fails_the_task",
             "answers::a_failure_that_fits_no_message_is_reported",
             "answers::a_heartbeat_that_got_lost_does_not_cost_the_activity",
