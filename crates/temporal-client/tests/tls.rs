@@ -93,3 +93,18 @@ async fn s3_what_does_not_fit_is_a_clear_error() {
     let error = connect(tls().client_certificate("no pem", "no pem")).await.unwrap_err();
     assert!(matches!(error, ConnectError::InvalidTls { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn s3_a_server_without_tls_is_a_clear_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        Fake::new(|_| Answer::Message(Vec::new())).serve(stream).await;
+    });
+    let error = Client::connect(ClientOptions::new(address).tls(tls()))
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("does not speak TLS; write http://"), "{text}");
+}

@@ -70,6 +70,9 @@ fn s37_s40_workers_that_are_refused() {
             .unwrap_err()
             .to_string();
         assert!(twice.contains("\"one\""), "{twice}");
+        let nameless = Worker::builder(env.client(), "").activity(one).build();
+        let nameless = nameless.unwrap_err().to_string();
+        assert!(nameless.contains("task_queue is empty"), "{nameless}");
         Ok(())
     });
 }

@@ -22,7 +22,11 @@ pub(super) fn parse(options: &ClientOptions) -> Result<Uri, ConnectError> {
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if options.tls.is_some() => {
-            return Err(invalid("TLS options are set, but it says http: write https"));
+            return Err(ConnectError::InvalidTls {
+                reason: format!(
+                    "the server address {address:?} says http, which is without TLS; write https, or set no TLS options"
+                ),
+            });
         }
         Some("http") => {}
         _ => return Err(invalid("its scheme must be http or https")),
@@ -77,7 +81,11 @@ mod tests {
             "\"ftp://example.com\" is not usable",
         );
         check(ClientOptions::new(""), "write it like http://localhost:7233");
-        check(ClientOptions::new("http://example.com").tls(Tls::new()), "write https");
+        check(
+            ClientOptions::new("http://example.com").tls(Tls::new()),
+            "the TLS options are not usable: the server address \"http://example.com\" says http, which is without TLS; \
+             write https, or set no TLS options",
+        );
         check(ClientOptions::new("example.com:port"), "is not usable");
     }
 }

@@ -309,9 +309,14 @@ fn endpoint(options: &ClientOptions) -> Result<Endpoint, ConnectError> {
 }
 
 fn unreachable(options: &ClientOptions, source: BoxError) -> ConnectError {
+    let mut cause = root_message(&*source);
+    // What rustls says of an answer that is no TLS at all.
+    if cause.contains("InvalidContentType") {
+        cause = format!("{cause}: the server does not speak TLS; write http://, and set no TLS options");
+    }
     ConnectError::Unreachable {
         address: options.address.clone(),
-        cause: root_message(&*source),
+        cause,
         source,
     }
 }

@@ -3,7 +3,7 @@
 mod profile;
 
 use super::{ClientOptions, Tls};
-use profile::FOLDERS;
+use profile::{FOLDERS, Loaded};
 use std::collections::BTreeMap;
 
 /// Environment variables, or a configuration file, that do not make options.
@@ -47,6 +47,18 @@ pub enum EnvironmentError {
         profile: String,
         /// The file; empty when there is none.
         path: String,
+    },
+    /// A profile of the configuration file has a key with a value that it cannot have, or needs another key.
+    #[error("{key} of the profile {profile:?} in {path:?} is not usable: {reason}")]
+    Profile {
+        /// The configuration file.
+        path: String,
+        /// The profile.
+        profile: String,
+        /// The key, such as `tls.client_cert_path`.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A variable needs another one.
     #[error("the environment variable {name} is set, but {missing} is not")]
@@ -112,7 +124,10 @@ type Variables = BTreeMap<String, String>;
 
 /// The options of these variables, over those of the profile they name.
 fn with_profile(variables: Variables) -> Result<ClientOptions, EnvironmentError> {
-    let mut merged = profile::load(&variables)?;
+    let Loaded {
+        variables: mut merged,
+        origin,
+    } = profile::load(&variables)?;
     for name in [
         "TEMPORAL_TLS_SERVER_CA_CERT",
         "TEMPORAL_TLS_CLIENT_CERT",
@@ -123,8 +138,11 @@ fn with_profile(variables: Variables) -> Result<ClientOptions, EnvironmentError>
             merged.retain(|name, _| !both.contains(name));
         }
     }
-    merged.extend(variables);
-    from_variables(&merged)
+    merged.extend(variables.clone());
+    from_variables(&merged).map_err(|error| match origin {
+        Some(origin) => origin.blamed(error, &variables),
+        None => error,
+    })
 }
 
 fn from_variables(variables: &Variables) -> Result<ClientOptions, EnvironmentError> {
@@ -373,6 +391,20 @@ mod tests {
             text.contains(file.0.to_str().unwrap()) && text.contains("line 2"),
             "{text}"
         );
+        let file = File::new("[profile.default.tls]\nclient_cert_path = \"/no/such/file\"");
+        let text = file.options(&[]).unwrap_err().to_string();
+        let expected = format!("tls.client_cert_path of the profile \"default\" in {:?}", file.0);
+        assert!(text.starts_with(&expected) && text.contains("/no/such/file"), "{text}");
+        // Of two, the one that is read is to blame.
+        let variable = ("TEMPORAL_TLS_CLIENT_CERT_PATH", "/no/such/file/either");
+        let text = file.options(&[variable]).unwrap_err().to_string();
+        assert!(
+            text.contains("environment variable TEMPORAL_TLS_CLIENT_CERT_PATH"),
+            "{text}"
+        );
+        let file = File::new("[profile.default.tls]\nclient_key_data = \"key\"");
+        let text = file.options(&[]).unwrap_err().to_string();
+        assert!(text.contains("it needs tls.client_cert_path"), "{text}");
         let error = File::new(FILE).options(&[("TEMPORAL_PROFILE", "missing")]).unwrap_err();
         assert!(error.to_string().contains("no profile \"missing\""), "{error}");
         let error = options(&[("TEMPORAL_CONFIG_FILE", "/no/such/file")]).unwrap_err();

@@ -49,7 +49,7 @@ pub enum ConnectError {
     Unreachable {
         /// The server's address.
         address: String,
-        /// The innermost cause.
+        /// The innermost cause, and where it is known what to do about it, that.
         cause: String,
         /// What failed.
         source: Box<dyn std::error::Error + Send + Sync>,

@@ -345,6 +345,13 @@ impl WorkerBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
+        if self.task_queue.is_empty() {
+            return Err(BuildError::Option {
+                option: "task_queue",
+                value: "empty".to_owned(),
+                remedy: "write the name that workflows and activities are started with",
+            });
+        }
         self.options.check()?;
         if self.workflows.is_empty() && self.activities.is_empty() {
             return Err(BuildError::Nothing(self.task_queue));

@@ -399,6 +399,22 @@ impl Context {
     // ---- tasks and cancellation
 
     /// Starts a task of the workflow: a future that is polled in its own right, in a deterministic order.
+    ///
+    /// Unlike a task of `tokio::spawn`, it ends with its handle: dropping that ends the task at its next await and cancels what
+    /// it waits for. Keep the handle, or let the task run on with [`JoinHandle::detach`]:
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use temporal_sdk::workflow;
+    /// # async fn example(ctx: &workflow::Context) {
+    /// let alarm = ctx.sleep(Duration::from_secs(3600));
+    /// let task = ctx.spawn(async move {
+    ///     let _ = alarm.await;
+    ///     tracing::warn!("still at it after an hour");
+    /// });
+    /// task.detach();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -757,7 +773,7 @@ fn cancelled_resolution(failure: FailureMessage) -> Resolution {
 fn cancelled_failure(reason: &str) -> FailureMessage {
     FailureMessage {
         message: if reason.is_empty() {
-            "cancelled before it was started"
+            "cancelled before it was started: its scope is cancelled; start through ctx.shielded() what is to run nevertheless"
         } else {
             reason
         }

@@ -44,15 +44,61 @@ struct ProfileTls {
     disable_host_verification: bool,
 }
 
+/// What a profile says, and where it stands.
+#[derive(Default)]
+pub(super) struct Loaded {
+    pub(super) variables: Variables,
+    pub(super) origin: Option<Origin>,
+}
+
+/// A profile of a file.
+pub(super) struct Origin {
+    path: String,
+    profile: String,
+}
+
+impl Origin {
+    /// The error of a variable that is not set: the profile's key that stands for it is named instead.
+    pub(super) fn blamed(self, error: EnvironmentError, set: &Variables) -> EnvironmentError {
+        let (name, reason) = match &error {
+            EnvironmentError::Invalid { name, value, expected } => (name, format!("it is {value:?}: write {expected}")),
+            EnvironmentError::File { name, path, source } => {
+                (name, format!("the file {path:?} cannot be read: {source}"))
+            }
+            EnvironmentError::Missing { name, missing } => (name, format!("it needs {}, or its data", key(missing))),
+            _ => return error,
+        };
+        let data = name.replace("_PATH", "_DATA");
+        if set.contains_key(name) || set.contains_key(&data) {
+            return error;
+        }
+        EnvironmentError::Profile {
+            key: key(name),
+            path: self.path,
+            profile: self.profile,
+            reason,
+        }
+    }
+}
+
+/// The key of a profile that says what this variable does.
+fn key(variable: &str) -> String {
+    let key = variable.trim_start_matches("TEMPORAL_").to_ascii_lowercase();
+    match key.strip_prefix("tls_") {
+        Some(key) => format!("tls.{key}"),
+        None => key,
+    }
+}
+
 /// The profile that the variables name, of the file that they name or the user's own.
-pub(super) fn load(variables: &Variables) -> Result<Variables, EnvironmentError> {
+pub(super) fn load(variables: &Variables) -> Result<Loaded, EnvironmentError> {
     let wanted = variables.get("TEMPORAL_PROFILE").map(String::as_str);
     let none = || match wanted {
         Some(profile) => Err(EnvironmentError::NoProfile {
             profile: profile.to_owned(),
             path: String::new(),
         }),
-        None => Ok(Variables::new()),
+        None => Ok(Loaded::default()),
     };
     let named = variables.get("TEMPORAL_CONFIG_FILE").map(PathBuf::from);
     let Some(path) = named.clone().or_else(|| own_file(variables)) else {
@@ -77,9 +123,14 @@ pub(super) fn load(variables: &Variables) -> Result<Variables, EnvironmentError>
             return Err(EnvironmentError::Format { path, reason });
         }
     };
-    match (file.profile.remove(wanted.unwrap_or("default")), wanted) {
-        (Some(profile), _) => Ok(profile.into_variables()),
-        (None, None) => Ok(Variables::new()),
+    let name = wanted.unwrap_or("default");
+    match (file.profile.remove(name), wanted) {
+        (Some(profile), _) => {
+            let (variables, profile) = (profile.into_variables(), name.to_owned());
+            let origin = Some(Origin { path, profile });
+            Ok(Loaded { variables, origin })
+        }
+        (None, None) => Ok(Loaded::default()),
         (None, Some(profile)) => {
             let profile = profile.to_owned();
             Err(EnvironmentError::NoProfile { profile, path })
