@@ -96,4 +96,6 @@ mod guide {
     struct Versioning;
     #[doc = include_str!("../../../docs/guide/data-conversion.md")]
     struct DataConversion;
+    #[doc = include_str!("../../../docs/guide/python.md")]
+    struct Python;
 }

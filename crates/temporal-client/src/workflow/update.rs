@@ -113,7 +113,8 @@ impl<W> WorkflowHandle<W> {
     /// ```
     ///
     /// # Errors
-    /// [`UpdateError::Failed`] when the workflow rejects it.
+    /// [`UpdateError`] when the update does not reach the workflow. That the workflow rejects it, or that its handler fails, is
+    /// no error here, whatever was waited for: [`result`](UpdateHandle::result) then gives [`UpdateError::Failed`].
     pub fn start_update<U, I>(
         &self,
         update: U,

@@ -84,8 +84,9 @@ impl Client {
     /// The id conflict policy is `UseExisting` unless the options set one.
     ///
     /// # Errors
-    /// [`UpdateWithStartError::Start`] when the workflow is not started, [`UpdateWithStartError::Update`] when the update
-    /// is rejected.
+    /// [`UpdateWithStartError::Start`] when the workflow is not started, [`UpdateWithStartError::Update`] when the update does
+    /// not reach it. That the workflow rejects the update, or that its handler fails, is no error here:
+    /// [`result`](UpdateHandle::result) then gives [`UpdateError::Failed`].
     pub fn start_update_with_start<R, I, U, J>(
         &self,
         workflow: R,

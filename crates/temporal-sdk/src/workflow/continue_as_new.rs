@@ -79,7 +79,8 @@ impl fmt::Debug for ContinueAsNewCommand {
 impl Context {
     /// Ends this run and begins a new one with this input: return it as the error of the run method.
     ///
-    /// The input is anything that the workflow's own parameters are sent as: one value, `()`, or `args![a, b]`.
+    /// The input is anything that the workflow's own parameters are sent as: one value, `()`, or `args![a, b]`. Whether it fits
+    /// them is not checked when the code is compiled; it is by [`continue_as_new_to`](Self::continue_as_new_to)`(Self::run, ..)`.
     ///
     /// ```
     /// # use temporal_sdk::workflow;
@@ -98,8 +99,8 @@ impl Context {
         self.continues::<AnyParams>(&input.into_input(), options)
     }
 
-    /// Ends this run and begins a new one of another workflow type, which takes this input: return it as the error of the run
-    /// method.
+    /// Ends this run and begins a new one of this workflow type, or of another, which takes this input: return it as the error
+    /// of the run method.
     ///
     /// ```
     /// # use temporal_sdk::workflow::{self, ContinueAsNewOptions};
