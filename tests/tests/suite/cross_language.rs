@@ -277,10 +277,8 @@ fn s9_twins_write_the_same_history() {
                 let id = env.id(suffix);
                 let options = temporal_sdk::client::WorkflowOptions::new(&id, queue);
                 let handle = env.client().start_workflow(CrossGreeting::run, "x", options).await?;
-                env.wait_for_event(&id, |event| {
-                    event.event_type() == temporal_integration_tests::history::EventType::ActivityTaskCompleted
-                })
-                .await?;
+                env.wait_for_event(&id, |event| event.event_type() == EventType::ActivityTaskCompleted)
+                    .await?;
                 handle.execute_update(CrossGreeting::greet, "y").await?;
                 handle.signal(CrossGreeting::finish, ()).await?;
                 assert_eq!(handle.result().await?, ["Hello, x!", "Hello, y!"]);

@@ -345,6 +345,7 @@ impl Ticket {
             tracing::warn!(
                 activity_id = self.activity_id,
                 workflow_id = self.workflow_id,
+                workflow_type = self.workflow_type,
                 "{}; it is left out",
                 payload_limit::explained(&what, size, limit)
             );
@@ -520,6 +521,7 @@ impl Ticket {
                 activity_type = self.activity_type,
                 activity_id = self.activity_id,
                 workflow_id = self.workflow_id,
+                workflow_type = self.workflow_type,
                 "the details of a cancellation cannot be sent: they are left out: {why}"
             );
         };

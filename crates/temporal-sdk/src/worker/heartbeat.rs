@@ -35,6 +35,7 @@ pub(super) struct Heartbeats {
     activity_type: String,
     activity_id: String,
     workflow_id: String,
+    workflow_type: String,
     timeout: Option<Duration>,
     interval: Duration,
     /// Known once the context is made, which needs the heartbeats.
@@ -87,6 +88,7 @@ impl Heartbeats {
             activity_type: task.activity_type.clone().unwrap_or_default().name,
             activity_id: task.activity_id.clone(),
             workflow_id: task.workflow_execution.clone().unwrap_or_default().workflow_id,
+            workflow_type: task.workflow_type.clone().unwrap_or_default().name,
             timeout,
             interval: interval(worker, timeout),
             control: OnceLock::new(),
@@ -251,6 +253,7 @@ impl Heartbeats {
                 activity_type = self.activity_type,
                 activity_id = self.activity_id,
                 workflow_id = self.workflow_id,
+                workflow_type = self.workflow_type,
                 "[TMPRL1103] the details of a heartbeat are too large ({why}): it is sent with the last ones that were not; {}",
                 payload_limit::REMEDY
             );
