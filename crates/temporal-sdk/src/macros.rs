@@ -42,7 +42,7 @@
 /// workflows and all of their handlers; typed callers name every input.
 ///
 /// ```
-/// use temporal_sdk::workflow::{self, ActivityOptions, activity_named};
+/// use temporal_sdk::{workflow, workflow::{ActivityOptions, activity_named}};
 /// use temporal_sdk::{activity, args};
 ///
 /// #[activity]
@@ -100,7 +100,7 @@ pub use temporal_sdk_macros::activity;
 /// activities that other workers run, in whatever language:
 ///
 /// ```
-/// use temporal_sdk::workflow::{self, ActivityOptions};
+/// use temporal_sdk::{workflow, workflow::ActivityOptions};
 /// use temporal_sdk::{activities, activity};
 ///
 /// #[activities]

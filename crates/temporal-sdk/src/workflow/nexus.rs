@@ -25,7 +25,7 @@ use temporal_protos::api::failure::v1::Failure as FailureMessage;
 ///
 /// ```
 /// # use std::time::Duration;
-/// use temporal_sdk::workflow::{self, CancellationType, NexusOperationOptions};
+/// use temporal_sdk::{workflow, workflow::{CancellationType, NexusOperationOptions}};
 /// use temporal_sdk::nexus_service;
 ///
 /// #[nexus_service(name = "payments")]

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 /// Clones are the same semaphore.
 ///
 /// ```
-/// use temporal_sdk::workflow::{self, sync::Semaphore};
+/// use temporal_sdk::{workflow, workflow::sync::Semaphore};
 ///
 /// # async fn work() {}
 /// # async fn example(ctx: &workflow::Context) {

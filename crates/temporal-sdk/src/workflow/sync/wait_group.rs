@@ -10,7 +10,7 @@ use std::task::Poll;
 /// Waits until all its members are dropped. Clones are the same group.
 ///
 /// ```
-/// use temporal_sdk::workflow::{self, sync::WaitGroup};
+/// use temporal_sdk::{workflow, workflow::sync::WaitGroup};
 ///
 /// # async fn example(ctx: &workflow::Context) {
 /// let group = WaitGroup::new();
