@@ -217,7 +217,11 @@ impl Turn<'_> {
             identity: request.identity.clone(),
         };
         self.updates_end_with_task();
-        if fatal {
+        let attempt = self.started_task().map_or(1, |(task, _)| task.attempt);
+        if attempt > 1 && cause != Cause::UnhandledCommand {
+            // As on the real server, it is left to its timeout: that is the pause before it is tried again.
+            self.task_over();
+        } else if fatal {
             self.end_failed_task(end);
             self.terminate_run(&text, None, SERVER_IDENTITY, Extras::default());
         } else {

@@ -190,6 +190,7 @@ fn priorities_that_make_no_sense_are_refused_wherever_they_are_set() {
         "{}",
         refused.message
     );
+    t.advance(seconds(10));
     let task = t.poll();
     t.complete(&task, vec![activity("1")]);
     let mut update = |key: i32, path: &str| {

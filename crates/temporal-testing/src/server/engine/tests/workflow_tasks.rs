@@ -299,6 +299,36 @@ fn bad_commands_fail_the_task() {
     );
 }
 
+/// The first refusal fails the task, which is tried again at once. From then on each waits for the task's timeout.
+#[test]
+fn a_task_that_keeps_being_refused_is_left_to_its_timeout() {
+    let mut t = Harness::new();
+    t.start("wf");
+    let bad = || vec![start_timer("", seconds(1))];
+    let task = t.poll();
+    let first = t.complete_with(&task, bad(), |_| {}).unwrap_err();
+    let task = t.poll();
+    assert_eq!(task.attempt, 2);
+    let second = t.complete_with(&task, bad(), |_| {}).unwrap_err();
+    assert_eq!((second.code, &second.message), (Code::InvalidArgument, &first.message));
+    assert!(!t.has_task());
+    t.advance(seconds(9));
+    assert!(!t.has_task());
+    t.advance(seconds(1));
+    let task = t.poll();
+    assert_eq!(task.attempt, 3);
+    assert_eq!(
+        t.history("wf"),
+        "1:WorkflowExecutionStarted 2:WftScheduled 3:WftStarted 4:WftFailed 5:WftScheduled 6:WftStarted"
+    );
+    t.complete(&task, vec![complete_workflow()]);
+    assert!(
+        t.history("wf").ends_with("7:WftCompleted 8:WorkflowExecutionCompleted"),
+        "{}",
+        t.history("wf")
+    );
+}
+
 #[test]
 fn a_closing_command_must_be_the_last() {
     let mut t = Harness::new();
