@@ -5,8 +5,11 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 use temporal_client::DataConverter;
+use temporal_client::data::{
+    CompositeConverter, ConversionError, EncodingConverter, ErasedSlot, ErasedValue, PayloadConverterExt as _,
+};
 use temporal_client::failure::*;
-use temporal_client::protos::api::common::v1::{ActivityType, Payloads};
+use temporal_client::protos::api::common::v1::{ActivityType, Payload, Payloads};
 use temporal_client::protos::api::failure::v1::failure::FailureInfo;
 use temporal_client::protos::api::failure::v1::{self as proto, Failure as Message};
 
@@ -77,6 +80,67 @@ fn application_errors_keep_everything() {
     );
     // Raised once more, nothing is lost.
     assert_eq!(converter().error_to_failure(&back, None), message);
+}
+
+/// An encoding with a name of its own, as of an organization that does without JSON.
+struct Own;
+
+const OWN: &str = "own/json";
+
+impl EncodingConverter for Own {
+    fn encoding(&self) -> &'static str {
+        OWN
+    }
+
+    fn to_payload(&self, value: &dyn ErasedValue) -> Result<Option<Payload>, ConversionError> {
+        let mut data = Vec::new();
+        value
+            .write_json(&mut data)
+            .map_err(|error| ConversionError::new(error.to_string()))?;
+        Ok(Some(Payload {
+            metadata: [("encoding".into(), OWN.into())].into(),
+            data: data.into(),
+            ..Payload::default()
+        }))
+    }
+
+    fn from_payload(&self, payload: Payload, slot: &mut dyn ErasedSlot) -> Result<(), ConversionError> {
+        slot.read_json(&payload.data)
+            .map_err(|error| ConversionError::new(error.to_string()))
+    }
+}
+
+#[test]
+fn details_are_sent_by_the_payload_converter_that_reads_them() {
+    let converter = DataConverter::default().with_payload_converter(CompositeConverter::empty().with(Own));
+    let raw = converter.payload_converter().encode(&"third").unwrap();
+    let error = ApplicationError::new("declined")
+        .details(&"first")
+        .unwrap()
+        .details(&Some(2))
+        .unwrap()
+        .raw_details(vec![raw])
+        .caused_by(&CancelledError::new("stopped").details(&vec![4_u8]).unwrap());
+    assert_eq!(error.detail::<String>().unwrap(), "first", "not sent yet");
+
+    let message = converter.error_to_failure(&error, None);
+    let Failure::Application(back) = converter.failure_to_error(message.clone()) else {
+        panic!("not an application error");
+    };
+    assert!(
+        back.detail_payloads()
+            .iter()
+            .all(|payload| payload.metadata["encoding"] == OWN),
+        "{back:?}"
+    );
+    assert_eq!(back.detail::<String>().unwrap(), "first");
+    assert_eq!(back.detail_at::<Option<i32>>(1).unwrap(), Some(2));
+    assert_eq!(back.detail_at::<String>(2).unwrap(), "third");
+    let Some(Failure::Cancelled(cause)) = back.cause() else {
+        panic!("no cause: {back:?}");
+    };
+    assert_eq!(cause.detail::<Vec<u8>>().unwrap(), [4]);
+    assert_eq!(converter.error_to_failure(&back, None), message, "raised once more");
 }
 
 #[test]

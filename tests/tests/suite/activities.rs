@@ -217,7 +217,7 @@ fn s149_s150_s159_retries_read_heartbeat_details() {
     });
 }
 
-#[derive(Debug, serde::Serialize, serde::Deserialize, PartialEq)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, PartialEq)]
 struct Shortage {
     missing: u32,
 }

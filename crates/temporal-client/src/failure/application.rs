@@ -1,7 +1,7 @@
 //! Failures of user code.
 
 use super::message::short_type_name;
-use super::parts::{Parts, decode_detail, encode_detail, failure_kind};
+use super::parts::{Parts, add_detail, decode_detail, failure_kind};
 use super::{ApplicationErrorCategory, Failure};
 use crate::data::{ConversionError, FromPayload, ToPayload};
 use std::error::Error;
@@ -68,12 +68,16 @@ impl ApplicationError {
         self
     }
 
-    /// With one more value that tells about it, converted here and now by the default payload converter.
+    /// With one more value that tells about it.
+    ///
+    /// It is sent as the payload converter of the worker or client has it that sends the error. Until then
+    /// [`detail_payloads`](Self::detail_payloads) shows it as the default converter has it.
     ///
     /// # Errors
-    /// When the value cannot be converted.
-    pub fn details<T: ToPayload>(mut self, value: &T) -> Result<Self, ConversionError> {
-        encode_detail(&mut self.0.info.details, value)?;
+    /// When the default payload converter cannot convert the value.
+    pub fn details<T: ToPayload + Clone + Send + Sync>(mut self, value: &T) -> Result<Self, ConversionError> {
+        let parts = &mut *self.0;
+        add_detail(&mut parts.info.details, &mut parts.values, value)?;
         Ok(self)
     }
 

@@ -77,7 +77,7 @@ impl FailureConverter for DefaultFailureConverter {
         type_name: Option<&str>,
         payload_converter: &Arc<dyn PayloadConverter>,
     ) -> FailureMessage {
-        let mut message = to_message(&Failure::from_error(error, type_name));
+        let mut message = to_message(&Failure::from_error(error, type_name), payload_converter);
         if self.encode_common_attributes {
             hide(&mut message, payload_converter);
         }

@@ -1,6 +1,6 @@
 //! Failures that Temporal itself reports.
 
-use super::parts::{Parts, decode_detail, encode_detail, failure_kind};
+use super::parts::{Parts, add_detail, decode_detail, failure_kind};
 use super::{NexusHandlerErrorRetryBehavior, RetryState, TimeoutType};
 use crate::data::{ConversionError, FromPayload, PayloadConverter, ToPayload};
 use std::fmt;
@@ -29,12 +29,16 @@ impl CancelledError {
         error
     }
 
-    /// With one more value that tells about it, converted here and now by the default payload converter.
+    /// With one more value that tells about it.
+    ///
+    /// It is sent as the payload converter of the worker or client has it that sends the error. Until then
+    /// [`detail_payloads`](Self::detail_payloads) shows it as the default converter has it.
     ///
     /// # Errors
-    /// When the value cannot be converted.
-    pub fn details<T: ToPayload>(mut self, value: &T) -> Result<Self, ConversionError> {
-        encode_detail(&mut self.0.info.details, value)?;
+    /// When the default payload converter cannot convert the value.
+    pub fn details<T: ToPayload + Clone + Send + Sync>(mut self, value: &T) -> Result<Self, ConversionError> {
+        let parts = &mut *self.0;
+        add_detail(&mut parts.info.details, &mut parts.values, value)?;
         Ok(self)
     }
 

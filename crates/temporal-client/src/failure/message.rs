@@ -1,6 +1,6 @@
 //! Failures to protobuf messages and back, and the payloads inside them.
 
-use super::parts::Parts;
+use super::parts::{Parts, sent_details};
 use super::tree::each;
 use super::{
     ActivityError, ApplicationError, CancelledError, ChildWorkflowError, Failure, NexusHandlerError,
@@ -21,10 +21,18 @@ pub fn short_type_name(full: &str) -> &str {
     plain.rsplit("::").next().unwrap_or(plain)
 }
 
-pub(super) fn to_message(failure: &Failure) -> proto::Failure {
+pub(super) fn to_message(failure: &Failure, converter: &Arc<dyn PayloadConverter>) -> proto::Failure {
     let info = match failure {
-        Failure::Application(error) => FailureInfo::ApplicationFailureInfo(error.parts().info.clone()),
-        Failure::Cancelled(error) => FailureInfo::CanceledFailureInfo(error.parts().info.clone()),
+        Failure::Application(error) => {
+            let mut info = error.parts().info.clone();
+            sent_details(&mut info.details, error.parts(), converter);
+            FailureInfo::ApplicationFailureInfo(info)
+        }
+        Failure::Cancelled(error) => {
+            let mut info = error.parts().info.clone();
+            sent_details(&mut info.details, error.parts(), converter);
+            FailureInfo::CanceledFailureInfo(info)
+        }
         Failure::Timeout(error) => FailureInfo::TimeoutFailureInfo(error.parts().info.clone()),
         Failure::Terminated(error) => FailureInfo::TerminatedFailureInfo(error.parts().info.clone()),
         Failure::Server(error) => FailureInfo::ServerFailureInfo(error.parts().info),
@@ -39,7 +47,7 @@ pub(super) fn to_message(failure: &Failure) -> proto::Failure {
         message: failure.message().to_owned(),
         source: if source.is_empty() { SOURCE } else { source }.to_owned(),
         stack_trace: failure.stack_trace().to_owned(),
-        cause: failure.cause().map(|cause| Box::new(to_message(cause))),
+        cause: failure.cause().map(|cause| Box::new(to_message(cause, converter))),
         failure_info: Some(info),
         encoded_attributes: None,
     }
@@ -56,6 +64,7 @@ pub(super) fn from_message(mut message: proto::Failure, converter: &Arc<dyn Payl
                 source: message.source,
                 cause,
                 converter: Some(Arc::clone(converter)),
+                values: Vec::new(),
                 info: $info,
             }))
             .into()

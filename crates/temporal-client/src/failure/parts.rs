@@ -2,7 +2,8 @@
 
 use super::Failure;
 use crate::data::{
-    CompositeConverter, ConversionError, FromPayload, PayloadConverter, PayloadConverterExt as _, ToPayload,
+    CompositeConverter, ConversionError, ErasedValue, FromPayload, PayloadConverter, PayloadConverterExt as _,
+    ToPayload,
 };
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -17,6 +18,8 @@ pub(crate) struct Parts<I> {
     pub(crate) source: String,
     pub(crate) cause: Option<Failure>,
     pub(crate) converter: Option<Arc<dyn PayloadConverter>>,
+    /// The values of details that were added here, by their places among the details.
+    pub(crate) values: Vec<(usize, Arc<dyn ErasedValue + Send + Sync>)>,
     pub(crate) info: I,
 }
 
@@ -55,10 +58,33 @@ pub(crate) fn decode_detail<T: FromPayload>(
     converter.unwrap_or(&DEFAULT).decode(payload)
 }
 
-pub(crate) fn encode_detail<T: ToPayload>(details: &mut Option<Payloads>, value: &T) -> Result<(), ConversionError> {
+/// Adds a detail: as the default converter has it for now, and the value for the converter that it is sent with.
+pub(crate) fn add_detail<T: ToPayload + Clone + Send + Sync>(
+    details: &mut Option<Payloads>,
+    values: &mut Vec<(usize, Arc<dyn ErasedValue + Send + Sync>)>,
+    value: &T,
+) -> Result<(), ConversionError> {
     let payload: Payload = DEFAULT.encode(value)?;
-    details.get_or_insert_default().payloads.push(payload);
+    let details = &mut details.get_or_insert_default().payloads;
+    values.push((details.len(), Arc::new(value.clone())));
+    details.push(payload);
     Ok(())
+}
+
+/// The details as this converter has them.
+pub(crate) fn sent_details<I>(details: &mut Option<Payloads>, parts: &Parts<I>, converter: &Arc<dyn PayloadConverter>) {
+    let Some(details) = details else { return };
+    for (place, value) in &parts.values {
+        let Some(detail) = details.payloads.get_mut(*place) else {
+            continue;
+        };
+        match converter.to_payload(&**value) {
+            Ok(payload) => *detail = payload,
+            Err(error) => {
+                tracing::warn!(%error, "the payload converter takes a failure's detail not: it is sent as by the default one");
+            }
+        }
+    }
 }
 
 /// Methods and impls that every kind of failure has.
