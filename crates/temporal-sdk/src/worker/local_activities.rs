@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
+use temporal_client::failure::ApplicationError;
 use temporal_client::protos::api::common::v1::{Payload, Payloads};
 use temporal_client::protos::api::enums::v1::TimeoutType;
 use temporal_client::protos::api::failure::v1::failure::FailureInfo;
@@ -458,17 +459,25 @@ impl LocalRun {
                     details.map(|details| activity_task::details_payloads(&*details, &**converter.payload_converter()));
                 Attempt::Cancelled(cancelled_failure(details.unwrap_or_default()))
             }
-            Ending::Cancelled { .. } => Attempt::Failed(application_failure(
-                converter,
-                "the activity says that it was cancelled, but nobody asked for that",
-                "Cancelled",
-            )),
-            Ending::CompleteAsync => Attempt::Failed(application_failure(
-                converter,
-                "a local activity cannot be completed later, from elsewhere: make it an activity of the task queue",
-                "CompleteAsync",
-            )),
+            Ending::Cancelled { .. } => {
+                let error = ApplicationError::new("the activity says that it was cancelled, but nobody asked for that");
+                self.failed(number, &error.kind("Cancelled"))
+            }
+            // Every other attempt would end so too.
+            Ending::CompleteAsync => {
+                let error = ApplicationError::new(
+                    "a local activity cannot be completed later, from elsewhere: make it an activity of the task queue",
+                );
+                self.failed(number, &error.kind("CompleteAsync").non_retryable())
+            }
         }
+    }
+
+    /// An attempt that failed, as the log has it too.
+    fn failed(&self, number: u32, error: &ApplicationError) -> Attempt {
+        let failure = self.worker.client.data_converter().error_to_failure(error, None);
+        self.log(number, &failure, false);
+        Attempt::Failed(failure)
     }
 
     fn context(&self, number: u32) -> (Context, Control) {
@@ -535,11 +544,6 @@ async fn sleep_until(deadline: Option<Instant>) {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-fn application_failure(converter: &temporal_client::DataConverter, message: &str, kind: &str) -> Failure {
-    let error = temporal_client::failure::ApplicationError::new(message).kind(kind);
-    converter.error_to_failure(&error, None)
 }
 
 fn cancelled_failure(details: Vec<Payload>) -> Failure {

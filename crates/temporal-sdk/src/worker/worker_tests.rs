@@ -10,7 +10,7 @@ use super::workflow_task;
 use crate::activity;
 use crate::activity::CancellationReason;
 use crate::workflow;
-use crate::workflow::{ActivityOptions, Context, activity_named};
+use crate::workflow::{ActivityOptions, Context, LocalActivityOptions, activity_named};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use temporal_client::protos::api::common::v1::{Payload, WorkflowExecution, WorkflowType};
@@ -20,9 +20,11 @@ use temporal_client::protos::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, PollActivityTaskQueueRequest,
     PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse,
 };
-use temporal_client::{Client, WorkflowOptions};
+use temporal_client::{Client, RetryPolicy, WorkflowOptions};
 use temporal_testing::WorkflowEnvironment;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt as _};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -255,4 +257,88 @@ async fn a_panic_of_a_task_ends_the_worker() {
     );
     drop(pollers);
     shared.abort();
+}
+
+#[activity]
+async fn later(_ctx: &activity::Context) -> activity::Result<()> {
+    Err(activity::Error::complete_async())
+}
+
+#[activity]
+async fn says_cancelled(_ctx: &activity::Context) -> activity::Result<()> {
+    Err(activity::Error::cancelled())
+}
+
+/// Runs local activities that end as they must not.
+#[workflow]
+async fn misuses(ctx: &Context) -> workflow::Result<Vec<String>> {
+    let options = LocalActivityOptions::start_to_close_timeout(HOUR);
+    let never = ctx
+        .execute_local_activity(later, (), options.clone())
+        .await
+        .unwrap_err();
+    let policy = RetryPolicy::new()
+        .initial_interval(Duration::from_millis(1))
+        .maximum_attempts(2);
+    let options = options.retry_policy(policy);
+    let cancelled = ctx
+        .execute_local_activity(says_cancelled, (), options)
+        .await
+        .unwrap_err();
+    Ok(vec![never.root_cause().to_string(), cancelled.root_cause().to_string()])
+}
+
+/// The attempts that the log tells of as failed.
+#[derive(Clone, Default)]
+struct FailedAttempts(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for FailedAttempts {
+    fn on_event(&self, event: &tracing::Event<'_>, _: LayerContext<'_, S>) {
+        #[derive(Default)]
+        struct Fields(Option<String>, Option<String>);
+        impl Visit for Fields {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                match field.name() {
+                    "activity_type" => self.0 = Some(format!("{value:?}").replace('"', "")),
+                    "attempt" => self.1 = Some(format!("{value:?}")),
+                    _ => {}
+                }
+            }
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        if let Fields(Some(activity), Some(attempt)) = fields {
+            self.0.lock().unwrap().push(format!("{activity} {attempt}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_local_activity_that_cannot_be_completed_later_fails_at_once_and_the_log_tells() {
+    let failed = FailedAttempts::default();
+    let subscriber = tracing_subscriber::registry().with(failed.clone());
+    let _default = tracing::subscriber::set_default(subscriber);
+    let env = WorkflowEnvironment::start_local().await.unwrap();
+    let worker = Worker::builder(env.client(), "misuses")
+        .workflow::<misuses>()
+        .activity(later)
+        .activity(says_cancelled)
+        .build()
+        .unwrap()
+        .start();
+    let options = WorkflowOptions::new("misuses", "misuses");
+    let ends = env.client().execute_workflow(misuses, (), options).await.unwrap();
+    assert!(
+        ends[0].starts_with("CompleteAsync: a local activity cannot be completed later"),
+        "{ends:?}"
+    );
+    assert!(
+        ends[1].starts_with("Cancelled: the activity says that it was cancelled, but nobody asked"),
+        "{ends:?}"
+    );
+    assert_eq!(
+        *failed.0.lock().unwrap(),
+        ["later 1", "says_cancelled 1", "says_cancelled 2"]
+    );
+    worker.shutdown().await.unwrap();
 }
