@@ -85,7 +85,7 @@ pub struct ScheduleActivity {
 /// A local activity to run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScheduleLocalActivity {
-    /// Its id; the run's sequence number when absent.
+    /// Its id; the run's sequence number when absent, the one of the first attempt.
     pub activity_id: Option<String>,
     /// Its type.
     pub activity_type: String,
@@ -95,6 +95,8 @@ pub struct ScheduleLocalActivity {
     pub arguments: Vec<Payload>,
     /// 1 at first; higher when a timer held the back-off of an earlier attempt.
     pub attempt: u32,
+    /// The first attempt, if this is a later one.
+    pub first: Option<LocalActivitySeq>,
     /// When it was first scheduled, since the Unix epoch, if this is a later attempt.
     pub original_schedule_time: Option<Duration>,
     /// From being scheduled to its end, over all attempts.

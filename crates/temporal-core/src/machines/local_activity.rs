@@ -76,6 +76,8 @@ struct Scheduled {
 #[derive(Debug, Clone)]
 struct Identity {
     activity_id: String,
+    /// Its id is the number of its first attempt; other SDKs give each attempt behind a timer its own.
+    inherits_id: bool,
     activity_type: String,
     attempt: u32,
     original_schedule_time: Duration,
@@ -151,7 +153,11 @@ impl LocalMarker {
 impl LocalActivities {
     pub(crate) fn schedule(&mut self, seq: LocalActivitySeq, mut command: ScheduleLocalActivity, now: Duration) {
         let identity = Identity {
-            activity_id: command.activity_id.clone().unwrap_or_else(|| seq.0.to_string()),
+            activity_id: command
+                .activity_id
+                .clone()
+                .unwrap_or_else(|| command.first.unwrap_or(seq).0.to_string()),
+            inherits_id: command.activity_id.is_none() && command.first.is_some(),
             activity_type: command.activity_type.clone(),
             attempt: command.attempt.max(1),
             original_schedule_time: command.original_schedule_time.unwrap_or(now),
@@ -328,7 +334,8 @@ impl LocalActivities {
                 backoff: content.backoff,
                 complete_time: now,
             };
-            if self.resolve(seq, attempt, content, |identity| resolve(identity, told), out) {
+            let known = |identity: &mut Identity| identity.attempt = attempt.unwrap_or(identity.attempt);
+            if self.resolve(seq, known, content, |identity| resolve(identity, told), out) {
                 return true;
             }
         }
@@ -349,8 +356,15 @@ impl LocalActivities {
                 ..Content::default()
             }),
         };
-        let attempt = Some(data.attempt).filter(|attempt| *attempt > 0);
-        self.resolve(seq, attempt, Content::default(), told, out)
+        let known = |identity: &mut Identity| {
+            if data.attempt > 0 {
+                identity.attempt = data.attempt;
+            }
+            if identity.inherits_id && data.activity_id == data.seq.to_string() {
+                identity.activity_id = data.activity_id;
+            }
+        };
+        self.resolve(seq, known, Content::default(), told, out)
     }
 
     /// Whether a marker of this number would resolve something.
@@ -364,7 +378,7 @@ impl LocalActivities {
     fn resolve(
         &mut self,
         seq: LocalActivitySeq,
-        attempt: Option<u32>,
+        known: impl FnOnce(&mut Identity),
         content: Content,
         told: impl FnOnce(&Identity) -> Resolution,
         out: &mut Output,
@@ -377,7 +391,7 @@ impl LocalActivities {
                 Local::Running(identity) => identity,
                 Local::Resolved(..) | Local::Sent(_) => return Some(local),
             };
-            identity.attempt = attempt.unwrap_or(identity.attempt);
+            known(&mut identity);
             *unresolved -= 1;
             resolved = true;
             out.command(CommandKey::LocalActivityMarker(seq));

@@ -577,10 +577,20 @@ impl HistoryBuilder {
         self.local_marker_with(seq, activity_type, "null", Some(failure))
     }
     pub(crate) fn local_marker_with(&mut self, seq: u32, kind: &str, backoff: &str, failure: Option<Failure>) -> i64 {
+        self.local_marker_of(seq, &seq.to_string(), kind, backoff, failure)
+    }
+    pub(crate) fn local_marker_of(
+        &mut self,
+        seq: u32,
+        id: &str,
+        kind: &str,
+        backoff: &str,
+        failure: Option<Failure>,
+    ) -> i64 {
         // Two attempts more were made within the task.
         let attempt = if backoff == "null" { 1 } else { 3 };
         let data = format!(
-            r#"{{"seq":{seq},"attempt":{attempt},"activity_id":"{seq}","activity_type":"{kind}","complete_time":{{"seconds":5,"nanos":7}},"backoff":{backoff},"original_schedule_time":{{"seconds":{},"nanos":0}}}}"#,
+            r#"{{"seq":{seq},"attempt":{attempt},"activity_id":"{id}","activity_type":"{kind}","complete_time":{{"seconds":5,"nanos":7}},"backoff":{backoff},"original_schedule_time":{{"seconds":{},"nanos":0}}}}"#,
             EPOCH + 3
         );
         let mut details = std::collections::BTreeMap::new();

@@ -1,7 +1,7 @@
 //! Local activities.
 
 use crate::builder::{EPOCH, HistoryBuilder};
-use crate::check::{check, completion, nondeterminism, sticky_task, summary, tasks_of, whole_task, work};
+use crate::check::{check, completion, nondeterminism, replay, sticky_task, summary, tasks_of, whole_task, work};
 use crate::script::{End, Instance, Script, end, failure, json};
 use std::time::Duration;
 use temporal_core::CancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
@@ -134,7 +134,7 @@ fn order_is_that_of_the_markers() {
     h.activity_scheduled("4", "slow");
     h.completed();
     // A replay takes the order from the markers.
-    crate::check::replay(&h.events, &script).unwrap();
+    replay(&h.events, &script).unwrap();
     // A live run takes it from the outcomes: here slow comes first.
     let task = WorkflowTask {
         started_event_id: 3,
@@ -175,7 +175,7 @@ fn heartbeats_until_it_ends() {
     }
     let beat = completion(work(&mut instance).unwrap());
     assert!(beat.force_create_new_workflow_task);
-    crate::check::replay(&h.events, &hangs).unwrap();
+    replay(&h.events, &hangs).unwrap();
     // After an eviction the third task runs it again.
     let mut evicted = Instance::new(&one_local(), whole_task(&h.events, &tasks[2])).unwrap();
     let found: Vec<String> = completion(work(&mut evicted).unwrap())
@@ -187,9 +187,9 @@ fn heartbeats_until_it_ends() {
     assert_eq!(evicted.jobs, ["Initialize", "Run", "LocalActivityResolved"]);
 }
 
-#[test]
-fn long_back_off_becomes_a_timer() {
-    let script = Script::new(|ctx| async move {
+/// Whose second attempt, behind a timer, has the id of the first, or its own.
+fn backs_off(inherits: bool) -> Script {
+    Script::new(move |ctx| async move {
         let Resolution::Backoff {
             backoff,
             attempt,
@@ -204,13 +204,14 @@ fn long_back_off_becomes_a_timer() {
         let command = ScheduleLocalActivity {
             activity_type: "lookup".into(),
             attempt,
+            first: inherits.then_some(LocalActivitySeq(1)),
             original_schedule_time: Some(original_schedule_time),
             ..ScheduleLocalActivity::default()
         };
         let seq = ctx.run(|run| run.schedule_local_activity(command));
         end(ctx.local_end(seq).await)
     })
-    .local(|command| {
+    .local(move |command| {
         Some(match command.attempt {
             1 => LocalActivityOutcome::Failed {
                 failure: failure("busy"),
@@ -219,22 +220,45 @@ fn long_back_off_becomes_a_timer() {
                     failed_attempt: 3,
                 }),
             },
-            _ => LocalActivityOutcome::Completed(None),
+            _ => {
+                assert_eq!(command.activity_id.as_deref(), Some(if inherits { "1" } else { "2" }));
+                LocalActivityOutcome::Completed(None)
+            }
         })
-    });
+    })
+}
+
+fn backed_off(last_id: &str) -> HistoryBuilder {
     let mut h = HistoryBuilder::new();
     h.full_task();
     h.local_marker_with(1, "lookup", r#"{"seconds":60,"nanos":0}"#, Some(failure("busy")));
     let timer = h.timer_started("1");
     h.timer_fired(timer);
     h.full_task();
-    h.local_marker(2, "lookup");
+    h.local_marker_of(2, last_id, "lookup", "null", None);
     h.completed();
-    check(
-        &h,
-        &script,
-        &[&["local 1 lookup", "timer 1 60s"], &["local 2 lookup", "complete"]],
-    );
+    h
+}
+
+const BACKED_OFF: &[&[&str]] = &[&["local 1 lookup", "timer 1 60s"], &["local 2 lookup", "complete"]];
+
+#[test]
+fn long_back_off_becomes_a_timer() {
+    check(&backed_off("2"), &backs_off(false), BACKED_OFF);
+}
+
+/// The id serves as an idempotency key, so a timer between the attempts does not change it.
+#[test]
+fn the_id_stays_over_a_long_back_off() {
+    check(&backed_off("1"), &backs_off(true), BACKED_OFF);
+}
+
+/// Histories in which each attempt behind a timer has an id of its own, as they come from other SDKs, replay too.
+#[test]
+fn an_id_of_its_own_behind_a_back_off_is_no_contradiction() {
+    replay(&backed_off("2").events, &backs_off(true)).unwrap();
+    nondeterminism(&backed_off("3"), &backs_off(true));
+    nondeterminism(&backed_off("1"), &backs_off(false));
 }
 
 fn cancelled_by_signal(kind: CancellationType) -> Script {

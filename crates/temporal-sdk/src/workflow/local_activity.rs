@@ -69,7 +69,7 @@ impl LocalActivityOptions {
         local_retry_threshold(threshold: Duration) => |this| this.command.local_retry_threshold = Some(threshold);
         /// What a cancelled activity waits for. Default: [`CancellationType::TryCancel`].
         cancellation_type(kind: CancellationType) => |this| this.command.cancellation_type = kind;
-        /// Its id. Default: a number, counted in the run.
+        /// Its id, the same for all attempts. Default: a number, counted in the run.
         activity_id(id: impl Into<String>) => |this| this.command.activity_id = Some(id.into());
         /// A line shown with it in user interfaces. Default: none.
         summary(summary: impl Into<String>) => |this| this.summary = Some(summary.into());
@@ -151,6 +151,7 @@ impl LocalActivities {
         });
         let retried = pending.activities.get_mut(first)?;
         retried.command.attempt = attempt;
+        retried.command.first = Some(LocalActivitySeq(first));
         retried.command.original_schedule_time = Some(original_schedule_time);
         retried.stage = Stage::BackingOff(timer);
         pending.by_timer.insert(timer.0, first);
