@@ -63,7 +63,7 @@ fn p6_a_warning_names_the_handlers_that_are_not_finished() {
             handle.signal(LeavesHandlers::left_in_silence_p6, ()).await?;
             handle.signal(LeavesHandlers::left_with_warning_p6, ()).await?;
             handle.result().await?;
-            let warnings = captured(|line| line.contains("left_with_warning_p6"));
+            let warnings = captured(|line| line.contains("of signal") && line.contains("left_with_warning_p6"));
             assert_eq!(warnings.len(), 1, "{warnings:?}");
             assert!(warnings[0].contains("all_handlers_finished"), "{warnings:?}");
             assert!(captured(|line| line.contains("left_in_silence_p6")).is_empty());
