@@ -5,10 +5,13 @@ use crate::MINUTE;
 use std::time::Duration;
 use temporal_client::connection::{Rpc, RpcError};
 use temporal_integration_tests::history::{self, EventType};
+use temporal_integration_tests::look_until;
 use temporal_protos::api::command::v1 as c;
 use temporal_protos::api::command::v1::command::Attributes;
 use temporal_protos::api::common::v1::{ActivityType, Payload, Payloads, RetryPolicy, WorkflowExecution, WorkflowType};
-use temporal_protos::api::enums::v1::{CommandType, ParentClosePolicy, TaskQueueKind, WorkflowTaskFailedCause};
+use temporal_protos::api::enums::v1::{
+    CommandType, ParentClosePolicy, TaskQueueKind, TaskQueueType, WorkflowTaskFailedCause,
+};
 use temporal_protos::api::failure::v1::{ApplicationFailureInfo, Failure, failure::FailureInfo};
 use temporal_protos::api::taskqueue::v1::{StickyExecutionAttributes, TaskQueue};
 use temporal_protos::api::workflowservice::v1 as wf;
@@ -219,8 +222,24 @@ impl<'a> Hand<'a> {
     }
 
     /// Takes the next workflow task for the worker that has the run cached, and notes it.
-    pub(super) async fn sticky_task(&self) -> anyhow::Result<Task> {
-        self.task_of(self.sticky()).await
+    /// Takes the task that a signal brings from the sticky queue. Somebody has to wait there before: else it goes elsewhere.
+    pub(super) async fn sticky_task(&self, signal: &str) -> anyhow::Result<Task> {
+        let describe = wf::DescribeTaskQueueRequest {
+            namespace: self.namespace(),
+            task_queue: Some(self.sticky()),
+            task_queue_type: TaskQueueType::Workflow as i32,
+            ..wf::DescribeTaskQueueRequest::default()
+        };
+        let (task, signalled) = tokio::join!(self.task_of(self.sticky()), async {
+            look_until(async || {
+                let described = self.client().call(describe.clone()).await?;
+                Ok::<_, RpcError>((!described.pollers.is_empty()).then_some(()))
+            })
+            .await?;
+            self.signal(signal).await
+        });
+        signalled?;
+        task
     }
 
     pub(super) async fn task_of(&self, queue: TaskQueue) -> anyhow::Result<Task> {

@@ -336,9 +336,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.start().await?;
             let task = hand.task().await?;
             hand.complete_sticky(&task, vec![marker("m")]).await?;
-            let (task, signalled) = tokio::join!(hand.sticky_task(), hand.signal("one"));
-            signalled?;
-            hand.complete_sticky(&task?, vec![]).await?;
+            let task = hand.sticky_task("one").await?;
+            hand.complete_sticky(&task, vec![]).await?;
             // Nobody takes the task from the sticky queue.
             hand.signal("two").await?;
             let task = hand.task().await?;
@@ -351,9 +350,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             hand.start().await?;
             let task = hand.task().await?;
             hand.complete_sticky(&task, vec![marker("m")]).await?;
-            let (task, signalled) = tokio::join!(hand.sticky_task(), hand.signal("one"));
-            signalled?;
-            hand.fail_task(&task?).await?;
+            let task = hand.sticky_task("one").await?;
+            hand.fail_task(&task).await?;
             let task = hand.task().await?;
             hand.fail_task(&task).await?;
             let task = hand.task().await?;
