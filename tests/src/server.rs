@@ -87,14 +87,19 @@ pub fn dev_options() -> DevServerOptions {
         .fold(DevServerOptions::new(), |options, (name, kind)| {
             options.search_attribute(*name, *kind)
         });
-    // What the server does not offer by default: pausing runs, and skipping their time.
-    ["frontend.WorkflowPauseEnabled", "frontend.WorkflowTimeSkippingEnabled"]
-        .iter()
-        .fold(options, |options, feature| {
-            options
-                .argument("--dynamic-config-value")
-                .argument(format!("{feature}=true"))
-        })
+    // What the server does not offer by default: pausing runs, skipping their time, and ending the polls of workers that end:
+    // a poll that is broken off may swallow the first task of the next worker.
+    [
+        "frontend.WorkflowPauseEnabled",
+        "frontend.WorkflowTimeSkippingEnabled",
+        "frontend.enableCancelWorkerPollsOnShutdown",
+    ]
+    .iter()
+    .fold(options, |options, feature| {
+        options
+            .argument("--dynamic-config-value")
+            .argument(format!("{feature}=true"))
+    })
 }
 
 /// Starts an embedded server on the suite's runtime. It listens, so that other processes take part.

@@ -76,6 +76,9 @@ fn worker(env: &Env) -> WorkerBuilder {
 /// The failed task of a workflow that does this, which then still runs.
 async fn failed(env: &Env, what: &str) -> anyhow::Result<WorkflowTaskFailedEventAttributes> {
     env.serve(worker(env), async {
+        // A worker learns what the namespace takes while its first task is on its way; and that may be lost to the worker before.
+        let before = env.unrecorded_options(&format!("{what}-before"));
+        env.client().execute_workflow(exceeds, "nothing", before).await?;
         let handle = env
             .client()
             .start_workflow(exceeds, what, env.unrecorded_options(what))
