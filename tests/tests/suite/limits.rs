@@ -433,7 +433,8 @@ fn an_answer_that_fits_no_message_ends_the_run() {
     });
 }
 
-async fn poll(env: &Env) -> anyhow::Result<PollWorkflowTaskQueueResponse> {
+/// Takes a workflow task by hand.
+pub(crate) async fn poll(env: &Env) -> anyhow::Result<PollWorkflowTaskQueueResponse> {
     let poll = PollWorkflowTaskQueueRequest {
         namespace: env.client().namespace().to_owned(),
         identity: "by hand".to_owned(),

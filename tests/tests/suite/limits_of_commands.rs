@@ -1,6 +1,7 @@
 //! Commands that hold more than the namespace takes, as the server counts it: the task fails, and the run lives on.
 
 use crate::MINUTE;
+use crate::limits::poll;
 use std::time::Duration;
 use temporal_integration_tests::{Env, run};
 use temporal_sdk::client::failure::ApplicationError;
@@ -14,10 +15,7 @@ use temporal_sdk::client::protos::api::common::v1::{Memo as WireMemo, Payload, P
 use temporal_sdk::client::protos::api::enums::v1::{CommandType, WorkflowTaskFailedCause};
 use temporal_sdk::client::protos::api::failure::v1::Failure;
 use temporal_sdk::client::protos::api::history::v1::WorkflowTaskFailedEventAttributes;
-use temporal_sdk::client::protos::api::taskqueue::v1::TaskQueue;
-use temporal_sdk::client::protos::api::workflowservice::v1::{
-    PollWorkflowTaskQueueRequest, RespondWorkflowTaskCompletedRequest,
-};
+use temporal_sdk::client::protos::api::workflowservice::v1::RespondWorkflowTaskCompletedRequest;
 use temporal_sdk::client::protos::prost::Message as _;
 use temporal_sdk::client::{Memo, WorkflowExecutionStatus};
 use temporal_sdk::worker::WorkerBuilder;
@@ -170,16 +168,7 @@ async fn refused(env: &Env, suffix: &str, commands: Vec<(CommandType, Attributes
     let options = env.unrecorded_options(suffix);
     let by_hand = workflow::named::<()>("ByHand");
     let handle = env.client().start_workflow(by_hand, (), options).await?;
-    let poll = PollWorkflowTaskQueueRequest {
-        namespace: env.client().namespace().to_owned(),
-        identity: "by hand".to_owned(),
-        task_queue: Some(TaskQueue {
-            name: env.task_queue().to_owned(),
-            ..TaskQueue::default()
-        }),
-        ..PollWorkflowTaskQueueRequest::default()
-    };
-    let task = env.client().call(poll).timeout(MINUTE).await?;
+    let task = poll(env).await?;
     let commands = commands.into_iter().map(|(kind, attributes)| Command {
         command_type: kind.into(),
         attributes: Some(attributes),
